@@ -3,23 +3,23 @@
     python tools/make_beta_spectrum.py             # the spectrum and the effect of each ingredient on its mean
     python tools/make_beta_spectrum.py --write     # also writes mcdose/data/nuclides/y90_beta_spectrum.csv
 
-Y-90 (2-) to the ground state of Zr-90 (0+) is a unique first-forbidden transition, so one matrix element drops out of the
-shape and
+Y-90 (2-) to the ground state of Zr-90 (0+) is a unique first-forbidden transition: its single matrix element drops out
+of the shape and
 
     dN/dW = p W q^2 F0L0 (q^2 + lambda2 p^2),       q = W0 - W,
 
-in units of the electron mass, hbar = c = 1. F0L0 and lambda2 are the Coulomb amplitudes of the electron's wave functions
+in units of the electron mass, hbar = c = 1. F0L0 and lambda2 come from the amplitudes of the electron's wave functions
 at the centre of the nucleus. All four waves (kappa = -1, +1, -2, +2) are solved for in one and the same potential, a
 uniformly charged nucleus inside a Moliere atom, so that finite size and screening enter both factors alike.
 
-Neglected: recoil, weak magnetism and higher multipoles, exchange with atomic electrons, shake-off, radiative corrections
-(`--radiative` in `mean_energies` says what Sirlin's would do).
+Neglected: recoil, weak magnetism and higher multipoles, exchange with atomic electrons, shake-off, radiative
+corrections (the last line printed says what Sirlin's would do).
 
 Source: Behrens and Buhring, Electron Radial Wave Functions and Nuclear Beta-decay, Oxford 1982 (definitions of alpha,
 F0L0, lambda_k); Moliere, Z. Naturforsch. 2a:133 (1947) (screening function); Angeli and Marinova, At. Data Nucl. Data
 Tables 99:69 (2013) (charge radius); ENSDF, Nucl. Data Sheets 165:1 (2020) (end point).
 
-Needs numpy and scipy. Takes some seconds.
+Needs numpy and scipy. Takes five seconds a spectrum.
 """
 
 import argparse
@@ -36,8 +36,8 @@ CHARGE_RADIUS_ZR90 = 4.2694e-13  # cm, root mean square; Angeli and Marinova 201
 END_POINT_Y90 = 2.2785  # MeV; ENSDF 2.2785(16), DDEP 2.2787
 TARGET = Path(__file__).resolve().parents[1] / "mcdose" / "data" / "nuclides" / "y90_beta_spectrum.csv"
 
-STEPS_INSIDE = 1500  # Magnus steps in ln r from the origin to the nuclear surface
-STEPS_OUTSIDE = 6000  # and from there to where the asymptotic series takes over
+STEPS_INSIDE = 1000  # Magnus steps in ln r from the origin to the nuclear surface
+STEPS_OUTSIDE = 12000  # and from there to where the asymptotic series takes over
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Atom:
     charge
         Z of the daughter nucleus.
     electrons
-        Electrons that screen it, with Moliere's shape of the neutral atom: Z for a neutral daughter, Z - 1 for the ion that
-        a sudden decay leaves, 0 for none.
+        Electrons that screen it, with Moliere's shape of the neutral atom: Z for a neutral daughter, Z - 1 for the ion
+        that a sudden decay leaves, 0 for none.
     radius
         Radius of the uniformly charged sphere [electron Compton wavelengths]; 0 for a point nucleus.
     """
@@ -79,8 +79,8 @@ def screened_part(r, charge):
 def start_at_origin(atom, total_energy, kappa, r):
     """(r g, r f) of the regular solution at a small `r`, of unit amplitude in the sense of Behrens and Buhring.
 
-    In a finite nucleus the large component is (p r)^(k-1) / (2k-1)!! times the amplitude; at a point nucleus the solution
-    goes as r^gamma and is started with unit coefficient of the large component.
+    In a finite nucleus the large component is (p r)^(k-1) / (2k-1)!! times the amplitude; at a point nucleus the
+    solution goes as r^gamma and is started with unit coefficient of the large component.
     """
     k = np.abs(kappa)
     momentum = np.sqrt(total_energy**2 - 1)
@@ -103,8 +103,8 @@ def integrate_outward(atom, total_energy, kappa, wave, r_from, r_to, steps):
 
         d(rg)/dx = -kappa rg + r (W + 1 - V) rf,      d(rf)/dx = kappa rf - r (W - 1 - V) rg,
 
-    is linear with a traceless matrix, so each step multiplies by the exponential of the fourth-order Magnus series, which
-    is a rotation where the electron is free and stays accurate when a step spans many wavelengths.
+    is linear with a traceless matrix, so each step multiplies by the exponential of the fourth-order Magnus series,
+    which is a rotation where the electron is free and stays accurate when a step spans many wavelengths.
 
     Source: Iserles and Norsett, Phil. Trans. R. Soc. A 357:983 (1999).
     """
@@ -149,7 +149,6 @@ def asymptotic_amplitude(atom, total_energy, kappa, wave, r, terms=40):
     sum_u, sum_v = u, v
     smallest = np.full_like(p, np.inf)
     for n in range(1, terms):
-        right_u = (-kappa - 1j * y + (n - 1)) * u + tail * v
         right_v = (kappa - 1j * y + (n - 1)) * v - tail * u
         t = right_v / (total_energy - 1)  # second row with s = 0
 
@@ -194,9 +193,9 @@ def amplitudes(atom, energy, refine=1):
     p = np.sqrt(total_energy**2 - 1)
     y = FINE_STRUCTURE * (atom.charge - atom.electrons) * total_energy / p
     surface = np.full_like(p, atom.radius if atom.radius > 0 else 0.01)
-    origin = surface * 1e-4
+    origin = surface * 1e-5
     # outside the atom (its potential there is below 1e-11) and where the asymptotic series converges to 1e-12
-    far = np.maximum(3200.0 if atom.electrons else 10.0, 30 * (y**2 + kappa**2 + 1) / p)
+    far = np.maximum(3200.0 if atom.electrons else 10.0, 60 * (y**2 + kappa**2 + 1) / p)
     wave = start_at_origin(atom, total_energy, kappa, origin)
     wave = integrate_outward(atom, total_energy, kappa, wave, origin, surface, STEPS_INSIDE * refine)
     wave = integrate_outward(atom, total_energy, kappa, wave, surface, far, STEPS_OUTSIDE * refine)
@@ -236,7 +235,7 @@ def shape(atom, energy, end_point=END_POINT_Y90, refine=1):
 
 
 def sirlin(energy, end_point):
-    """Order-alpha radiative correction 1 + alpha g / 2 pi of the electron spectrum. Source: Sirlin, Phys. Rev. 164:1767."""
+    """Radiative correction 1 + alpha g / 2 pi of the electron spectrum. Source: Sirlin, Phys. Rev. 164:1767 (1967)."""
     w, w0 = 1 + energy / ELECTRON_MASS, 1 + end_point / ELECTRON_MASS
     beta = np.sqrt(1 - 1 / w**2)
     rapidity = np.arctanh(beta) / beta
@@ -249,8 +248,8 @@ def sirlin(energy, end_point):
 
 
 def energy_grid(end_point=END_POINT_Y90):
-    """Energies of the table [MeV]: 5 keV apart, finer below 5 keV and above the last 15 keV; 0 and the end point included."""
-    low = [0, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3e-3, 4e-3]
+    """Energies of the table [MeV], 0 and the end point included: 5 keV apart, finer at both ends."""
+    low = [0, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3e-3, 4e-3]
     middle = 0.005 * np.arange(1, int((end_point - 0.008) / 0.005) + 1)
     high = np.arange(middle[-1] + 0.001, end_point - 2e-4, 0.001)
     return np.round(np.concatenate([low, middle, high, [end_point]]), 7)
@@ -259,7 +258,7 @@ def energy_grid(end_point=END_POINT_Y90):
 def spectrum(atom, end_point=END_POINT_Y90, refine=1, factor=None):
     """Energies [MeV] and densities [1/MeV], normalised to 1 as a piecewise linear function.
 
-    The density at zero energy is that at 10 eV: where the atom itself is what matters no theory of this kind holds.
+    The density at zero energy is that at 100 eV: below it the outer shells decide and no theory of this kind holds.
     """
     energy = energy_grid(end_point)
     density = np.zeros_like(energy)
@@ -288,7 +287,6 @@ def mean_energies():
         "ion of 39 electrons": spectrum(replace(atom, electrons=39)),
         "no screening": spectrum(replace(atom, electrons=0)),
         "radius 1.2 A^(1/3) fm": spectrum(replace(atom, radius=1.2e-13 * 90 ** (1 / 3) / COMPTON_WAVELENGTH)),
-        "radius a tenth": spectrum(replace(atom, radius=atom.radius / 10)),
         "end point 2278.7 keV (DDEP)": spectrum(atom, end_point=2.2787),
         "end point 2280.1 keV (ENSDF + 1 sigma)": spectrum(atom, end_point=2.2801),
         "with Sirlin's radiative correction": spectrum(atom, factor=sirlin),
@@ -301,10 +299,11 @@ def write_table(path, energy, density):
     head = f"""\
 # Y-90 beta spectrum: kinetic energy of the electron and dN/dE per decay, linear between rows, integral 1.
 # Computed by tools/make_beta_spectrum.py; docs/beta_spectrum.md says how and how sure.
-# Fermi theory, unique first-forbidden 2- to 0+, p W q^2 F0L0 (q^2 + lambda2 p^2), F0L0 and lambda2 from numerical Dirac waves
-# of a uniform sphere (rms radius 4.2694 fm) in a neutral Moliere atom, Z = 40; end point {energy[-1] * 1e3:.1f} keV (ENSDF).
-# One electron per decay: the branches to 1760 keV (1e-4) and 2186 keV (1e-8) are counted as this one.
-# Mean energy of this table {mean_energy(energy, density) * 1e3:.3f} keV. Recoil, atomic exchange and radiative corrections neglected.
+# Fermi theory, unique first-forbidden 2- to 0+, p W q^2 F0L0 (q^2 + lambda2 p^2); F0L0 and lambda2 from numerical Dirac
+# waves of a uniform sphere (rms radius 4.2694 fm) in a neutral Moliere atom, Z = 40.
+# End point {energy[-1] * 1e3:.1f} keV (ENSDF), mean energy of this table {mean_energy(energy, density) * 1e3:.3f} keV.
+# One electron per decay: the branches to the levels at 1761 keV (1e-4) and 2186 keV (1e-8) are counted as this one.
+# Recoil, exchange with atomic electrons and radiative corrections are neglected.
 # energy_mev,density_per_mev
 """
     rows = "".join(f"{e:.7g},{d:.8e}\n" for e, d in zip(energy, density, strict=True))
