@@ -1,0 +1,206 @@
+"""Moving images from one axis-aligned grid to another by the overlap of their voxels.
+
+Voxels are boxes, so the overlap of two voxels is the product of three overlaps of intervals, and a volume is resampled
+one axis after the other with a sparse matrix for each. Planes of the source are made when the target needs them and
+dropped after: the memory beside the result is a few planes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid, Volume
+
+TOLERATED_OUTSIDE = 0.01  # share of the activity that may lie outside the CT
+SLIVER_MM = 1e-9  # what is shorter is a rounding error in the edges
+
+
+class Conserved(NamedTuple):
+    """An extensive quantity on a new grid, and how much of it lies outside that grid.
+
+    `volume.values` is float64; `volume.values.sum() + outside` is the sum of the source.
+    """
+
+    volume: Volume
+    outside: float
+
+
+def overlap_matrix(source_edges: NDArray[np.float64], target_edges: NDArray[np.float64]) -> Any:
+    """Lengths that the cells of two axes have in common.
+
+    Parameters
+    ----------
+    source_edges : (n + 1,), increasing [mm]
+    target_edges : (m + 1,), increasing [mm]
+
+    Returns
+    -------
+    scipy.sparse.csr_array, shape (m, n) [mm]
+    """
+    from scipy.sparse import csr_array
+
+    # All edges together cut the line into pieces, each of which lies in at most one cell of either axis.
+    edges = np.union1d(source_edges, target_edges)
+    middle = 0.5 * (edges[:-1] + edges[1:])
+    row = np.searchsorted(target_edges, middle) - 1
+    column = np.searchsorted(source_edges, middle) - 1
+    shape = (len(target_edges) - 1, len(source_edges) - 1)
+    length = np.diff(edges)
+    common = (length > SLIVER_MM) & (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    return csr_array((length[common], (row[common], column[common])), shape=shape)
+
+
+def conserve(volume: Volume, grid: Grid) -> Conserved:
+    """Resample an extensive quantity, such as activity in Bq per voxel.
+
+    The content of each source voxel is spread evenly over it and collected by overlap, in float64.
+
+    Raises
+    ------
+    InputError
+        If the grids have no volume in common.
+    ValueError
+        If a value is not finite (with the count), or the values do not have the shape of their grid.
+    """
+    values = _checked(volume)
+    _require_overlap("source", volume.grid, "target", grid)
+    matrices = [matrix / volume.grid.voxel_mm[axis] for axis, matrix in enumerate(_overlaps(volume.grid, grid))]
+    target = np.zeros(grid.shape, dtype=np.float64)
+    for z, plane in _planes(values, matrices):
+        target[z] = plane
+    return Conserved(Volume(target, grid), _outside(values, volume.grid, grid))
+
+
+def average(volume: Volume, grid: Grid, outside: float) -> Volume:
+    """Resample an intensive quantity, such as density, to its mean over each target voxel.
+
+    Parameters
+    ----------
+    volume : source
+    grid : target
+    outside : value of the space that the source does not cover, such as the density of air
+
+    Returns
+    -------
+    Volume
+        float32.
+
+    Raises
+    ------
+    InputError
+        If the grids have no volume in common.
+    ValueError
+        If a value is not finite (with the count), or the values do not have the shape of their grid.
+    """
+    values = _checked(volume)
+    _require_overlap("source", volume.grid, "target", grid)
+    matrices = [matrix / grid.voxel_mm[axis] for axis, matrix in enumerate(_overlaps(volume.grid, grid))]
+    covered_z, covered_y, covered_x = (_shares(matrix.sum(axis=1)) for matrix in matrices)
+    covered_yx = np.outer(covered_y, covered_x)
+    target = np.full(grid.shape, outside, dtype=np.float32)
+    for z, plane in _planes(values, matrices):
+        target[z] = plane + (1.0 - covered_z[z] * covered_yx) * outside
+    return Volume(target, grid)
+
+
+def outside_fraction(volume: Volume, grid: Grid) -> float:
+    """Share of an extensive quantity, such as activity, that lies outside another grid.
+
+    Raises
+    ------
+    ValueError
+        If the quantity does not sum to more than zero.
+    """
+    values = _checked(volume)
+    total = float(values.sum(dtype=np.float64))
+    if total <= 0.0:
+        raise ValueError(f"activity must sum to more than 0, got {total}")
+    return _outside(values, volume.grid, grid) / total
+
+
+def require_coverage(activity: Volume, ct: Grid) -> str | None:
+    """Refuse an activity of which more than 1 % lies outside the CT.
+
+    Returns
+    -------
+    str or None
+        A warning with the figure when some, but no more than 1 %, lies outside.
+
+    Raises
+    ------
+    InputError
+        If the grids have no volume in common, or more than 1 % of the activity is outside.
+    """
+    _require_overlap("activity", activity.grid, "CT", ct)
+    fraction = outside_fraction(activity, ct)
+    if fraction > TOLERATED_OUTSIDE:
+        raise InputError(
+            f"at most {TOLERATED_OUTSIDE:.0%} of the activity may lie outside the CT, got {100 * fraction:.2f} %: "
+            f"activity {_extent(activity.grid)}, CT {_extent(ct)}"
+        )
+    if fraction > 0.0:
+        return f"{100 * fraction:.2g} % of the activity lies outside the CT, where there is taken to be air"
+    return None
+
+
+def _checked(volume: Volume) -> NDArray[Any]:
+    if volume.values.shape != volume.grid.shape:
+        raise ValueError(f"values must have the shape of their grid {volume.grid.shape}, got {volume.values.shape}")
+    count = sum(int(np.count_nonzero(~np.isfinite(plane))) for plane in volume.values)
+    if count:
+        raise ValueError(f"values must be finite, got {count} of {volume.values.size} that are NaN or infinite")
+    return volume.values
+
+
+def _overlaps(source: Grid, target: Grid) -> list[Any]:
+    return [overlap_matrix(source.edges_mm(axis), target.edges_mm(axis)) for axis in range(3)]
+
+
+def _shares(sums: Any) -> NDArray[np.float64]:
+    """Make sums of a matrix shares of a cell: exactly 1 where a cell is covered."""
+    shares = np.asarray(sums, dtype=np.float64)
+    return np.where(np.abs(shares - 1.0) < 1e-9, 1.0, shares)
+
+
+def _planes(values: NDArray[Any], matrices: list[Any]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Planes of the target that the source reaches, in ascending order."""
+    along_z, along_y, along_x = matrices
+    ready: dict[int, NDArray[np.float64]] = {}
+    for z in range(along_z.shape[0]):
+        entries = slice(along_z.indptr[z], along_z.indptr[z + 1])
+        sources, weights = along_z.indices[entries].tolist(), along_z.data[entries]
+        ready = {source: ready[source] for source in sources if source in ready}
+        for source in sources:
+            if source not in ready:
+                ready[source] = (along_x @ (along_y @ values[source].astype(np.float64)).T).T
+        if sources:
+            plane = np.zeros((along_y.shape[0], along_x.shape[0]))
+            for weight, source in zip(weights, sources, strict=True):
+                plane += weight * ready[source]
+            yield z, plane
+
+
+def _outside(values: NDArray[Any], source: Grid, target: Grid) -> float:
+    inside = [
+        _shares(matrix.sum(axis=0) / source.voxel_mm[axis]) for axis, matrix in enumerate(_overlaps(source, target))
+    ]
+    inside_yx = np.outer(inside[1], inside[2])
+    return float(sum(np.sum(plane * (1.0 - share * inside_yx)) for share, plane in zip(inside[0], values, strict=True)))
+
+
+def _require_overlap(source_name: str, source: Grid, target_name: str, target: Grid) -> None:
+    if not all(matrix.nnz for matrix in _overlaps(source, target)):
+        raise InputError(
+            f"{source_name} and {target_name} must overlap, got {source_name} {_extent(source)} "
+            f"and {target_name} {_extent(target)}"
+        )
+
+
+def _extent(grid: Grid) -> str:
+    edges = [grid.edges_mm(axis) for axis in range(3)]
+    return ", ".join(f"{name} {edge[0]:.1f} to {edge[-1]:.1f}" for name, edge in zip("zyx", edges, strict=True)) + " mm"
