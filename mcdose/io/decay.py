@@ -1,0 +1,260 @@
+"""DICOM's times and decay corrections of PET: from what a header says to activity at administration.
+
+DICOM PS3.3 C.8.9.1.1.5 (Decay Correction), C.8.9.4.1.4 to .6 (Acquisition Time, Frame Reference Time, Frame Duration).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.valuerep import DA, DT, TM
+
+from mcdose.errors import InputError
+
+LOGGER = logging.getLogger("mcdose")
+
+FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
+OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
+LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
+
+
+@dataclass(frozen=True)
+class Frame:
+    """When one slice was acquired: start, duration [s] and the scanner's DecayFactor, each None where not stated."""
+
+    start: datetime | None
+    duration_s: float | None
+    decay_factor: float | None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a PET series says about time.
+
+    `correction` is NONE, START or ADMIN; `half_life_s` is the one the scanner corrected with.
+    """
+
+    path: Path
+    correction: str
+    half_life_s: float | None
+    administered: datetime | None
+    series_start: datetime | None
+    frames: tuple[Frame, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def first_start(self) -> datetime | None:
+        """Start of the first frame."""
+        return min((f.start for f in self.frames if f.start is not None), default=None)
+
+
+def read_timing(path: Path, headers: Sequence[Any]) -> Timing:
+    """Collect the times of a PET series from the headers of its slices, in the order of the slices."""
+    first = headers[0]
+    correction = str(first.get("DecayCorrection") or "")
+    if correction not in ("NONE", "START", "ADMIN"):
+        raise InputError(f"{path}: DecayCorrection must be NONE, START or ADMIN, got {correction!r}")
+    frames = tuple(
+        Frame(
+            start=_acquisition_start(header),
+            duration_s=_number(header, "ActualFrameDuration", 1e-3),
+            decay_factor=_number(header, "DecayFactor", 1.0),
+        )
+        for header in headers
+    )
+    series_start = _moment(first, "SeriesDate", "SeriesTime")
+    drug = _radiopharmaceutical(first)
+    before = min((f.start for f in frames if f.start is not None), default=series_start)
+    administered, warning = _administration(drug, before)
+    half_life = _number(drug, "RadionuclideHalfLife", 1.0)
+    if half_life is not None and not half_life > 0:
+        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
+    return Timing(path, correction, half_life, administered, series_start, frames, (warning,) if warning else ())
+
+
+def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Factors that bring each slice to the activity at administration, and what a user should know about them.
+
+    The scanner's correction is undone with the half-life it was made with, which leaves the mean activity over the
+    frame, A(start) (1 - exp(-l T)) / (l T); that is brought to the administration with the nuclide's own half-life.
+    Whether the scanner's correction covers the decay within the frame is read off its DecayFactor; without one it is
+    taken to, as the standard wants all images corrected to one moment.
+
+    Parameters
+    ----------
+    timing : of the series
+    half_life_s : of the nuclide [s]; None = the header's
+
+    Returns
+    -------
+    factors : (nz,)
+    warnings
+
+    Raises
+    ------
+    InputError
+        if a time that is needed is missing, or contradicts another
+    """
+    path, warnings = timing.path, list(timing.warnings)
+    header_half_life = timing.half_life_s or half_life_s
+    nuclide_half_life = half_life_s or timing.half_life_s
+    if timing.correction == "ADMIN" and (
+        timing.administered is None or timing.first_start is None or header_half_life is None
+    ):
+        return np.ones(len(timing.frames)), tuple(timing.warnings)
+    if header_half_life is None or nuclide_half_life is None:
+        raise InputError(f"{path}: RadionuclideHalfLife is missing, it is needed with {timing.correction}")
+    if timing.administered is None:
+        raise InputError(
+            f"{path}: the time of administration (RadiopharmaceuticalStartDateTime or ...StartTime) is missing, "
+            f"it is needed with DecayCorrection {timing.correction}"
+        )
+    starts = [f.start for f in timing.frames]
+    if any(start is None for start in starts):
+        raise InputError(f"{path}: AcquisitionDate and AcquisitionTime are needed in every slice")
+    since_admin = np.array([(s - timing.administered).total_seconds() for s in starts if s is not None])
+    if since_admin.min() < 0 or since_admin.max() > OLDEST_HALF_LIVES * nuclide_half_life:
+        raise InputError(
+            f"{path}: administration at {timing.administered} and acquisition from {timing.first_start} do not fit: "
+            f"{since_admin.min() / 3600:.1f} h apart"
+        )
+    duration = np.array([f.duration_s or 0.0 for f in timing.frames])
+    if timing.correction == "NONE" and not duration.all():
+        warnings.append("ActualFrameDuration is missing: decay within the frame is not corrected for")
+
+    decay = np.log(2) / nuclide_half_life
+    wanted = np.exp(decay * since_admin) * _frame_decay(decay * duration)
+    if timing.correction == "NONE":
+        return wanted, tuple(warnings)
+
+    header_decay = np.log(2) / header_half_life
+    within = _frame_decay(header_decay * duration)
+    since_reference = since_admin
+    if timing.correction == "START":
+        since_reference = since_admin - _reference_since_administration(timing, since_admin, header_decay, within)
+        if since_reference.min() > LONG_LEAD_S and timing.frames[0].decay_factor is None:
+            warnings.append(
+                f"activity is taken as corrected to the series time, {since_reference.min() / 3600:.1f} h before "
+                "the first frame; there is no DecayFactor to check it by"
+            )
+    done = np.exp(header_decay * since_reference)
+    covers_frame = True
+    stated = _stated_factors(timing)
+    if stated is not None:
+        ratio = stated / done
+        covers_frame = bool(np.abs(ratio - within).mean() <= np.abs(ratio - 1.0).mean())
+        if not _agrees(stated, done, within):
+            warnings.append(
+                f"DecayFactor {stated[0]:.6g} of the first slice contradicts the times, which give {done[0]:.6g}; "
+                "the activity is taken to be at administration all the same"
+            )
+            covers_frame = True
+    if covers_frame:
+        done = done * within
+    elif (within - 1.0).max() > 1e-4:
+        LOGGER.info(
+            "%s: by its DecayFactor the scanner left out the decay within the frame; activity raised by %.3f %%",
+            path,
+            100 * (within.max() - 1.0),
+        )
+    return wanted / done, tuple(warnings)
+
+
+def _frame_decay(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Activity at the start of a frame over its mean in the frame, x / (1 - exp(-x)), 1 for x = 0."""
+    safe = np.where(x > 0, x, 1.0)
+    return np.where(x > 0, safe / -np.expm1(-safe), 1.0)
+
+
+def _stated_factors(timing: Timing) -> NDArray[np.float64] | None:
+    stated = [f.decay_factor for f in timing.frames if f.decay_factor is not None and f.decay_factor > 0]
+    return np.array(stated) if len(stated) == len(timing.frames) else None
+
+
+def _agrees(stated: NDArray[np.float64], done: NDArray[np.float64], within: NDArray[np.float64]) -> bool:
+    nearest = np.minimum(np.abs(stated / done - 1.0), np.abs(stated / (done * within) - 1.0))
+    return bool(nearest.max() <= FACTOR_TOLERANCE)
+
+
+def _reference_since_administration(
+    timing: Timing, since_admin: NDArray[np.float64], header_decay: float, within: NDArray[np.float64]
+) -> float:
+    """Time from administration to the moment that START refers to [s].
+
+    That is the series time; a series time after the first frame is that of later processing, and the first frame's
+    start then stands for it (as in the pseudo-code for SUV of the Quantitative Imaging Biomarkers Alliance). The one
+    chosen has to agree with the DecayFactor, where there is one.
+    """
+    candidates = [float(since_admin.min())]
+    if timing.series_start is not None and timing.administered is not None:
+        series = (timing.series_start - timing.administered).total_seconds()
+        if series <= candidates[0]:
+            candidates.insert(0, series)
+    stated = _stated_factors(timing)
+    if stated is None:
+        return candidates[0]
+    for candidate in candidates:
+        if _agrees(stated, np.exp(header_decay * (since_admin - candidate)), within):
+            return candidate
+    expected = np.exp(header_decay * (since_admin - candidates[0]))
+    worst = int(np.abs(stated / expected - 1.0).argmax())
+    raise InputError(
+        f"{timing.path}: DecayCorrection is START, but DecayFactor {stated[worst]:.6g} contradicts the series time "
+        f"{timing.series_start}, which gives {expected[worst]:.6g}"
+    )
+
+
+def _administration(drug: Any, before: datetime | None) -> tuple[datetime | None, str | None]:
+    """Time of administration, and a warning where its date had to be inferred."""
+    stated = drug.get("RadiopharmaceuticalStartDateTime")
+    if stated:
+        return _local(str(stated)), None
+    clock = drug.get("RadiopharmaceuticalStartTime")
+    if not clock or before is None:
+        return None, None
+    moment = datetime.combine(before.date(), _clock(clock))
+    if moment > before:
+        moment -= timedelta(days=1)
+    return moment, (
+        f"the header gives the time of administration without its date; taken as {moment}, "
+        "the last such time before the scan"
+    )
+
+
+def _radiopharmaceutical(header: Any) -> Any:
+    sequence = header.get("RadiopharmaceuticalInformationSequence")
+    return sequence[0] if sequence else {}
+
+
+def _acquisition_start(header: Any) -> datetime | None:
+    stated = header.get("AcquisitionDateTime")
+    return _local(str(stated)) if stated else _moment(header, "AcquisitionDate", "AcquisitionTime")
+
+
+def _moment(header: Any, date: str, time: str) -> datetime | None:
+    day, clock = header.get(date), header.get(time)
+    if not day or not clock:
+        return None
+    return datetime.combine(DA(str(day)), _clock(clock))
+
+
+def _clock(value: Any) -> Any:
+    return TM(str(value)).replace(tzinfo=None)
+
+
+def _local(value: str) -> datetime:
+    """Read a DICOM date and time; an offset from UTC is dropped, as dates and times beside it are local."""
+    stamp = DT(value)
+    return datetime(stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute, stamp.second, stamp.microsecond)
+
+
+def _number(holder: Any, keyword: str, scale: float) -> float | None:
+    value = holder.get(keyword)
+    return None if value is None or value == "" else float(value) * scale

@@ -1,0 +1,295 @@
+"""A DICOM image series as an axis-aligned volume: choosing the files, sorting the slices, checking the geometry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.errors import InvalidDicomError
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid, Volume
+
+LOGGER = logging.getLogger("mcdose")
+
+AXIS_TOLERANCE = 1e-3  # largest component of a direction cosine off its axis (0.06 degrees)
+IN_PLANE_TOLERANCE_MM = 0.1  # slices shifted against each other by more than this are sheared
+DUPLICATE_MM = 0.01  # slices closer than this are at the same position
+SPACING_TOLERANCE_MM = 0.1  # positions are often rounded to a tenth of a millimetre
+SPACING_TOLERANCE = 0.02  # of the slice spacing, where that is more
+
+
+@dataclass(frozen=True)
+class Series:
+    """What later files need to know of the DICOM series that an image came from.
+
+    `header` is the pydicom Dataset of the lowest slice, without pixels; treat it as read-only.
+    """
+
+    modality: str
+    study_uid: str
+    series_uid: str
+    frame_of_reference_uid: str
+    sop_class_uid: str
+    instance_uids: tuple[str, ...]
+    header: Any
+
+
+@dataclass(frozen=True)
+class Image:
+    """A volume and the DICOM series that it came from (None for NIfTI and MetaImage)."""
+
+    volume: Volume
+    series: Series | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One axial image: a file, or one frame of a multi-frame file.
+
+    Positions [mm], spacing (between rows, between columns) [mm]; the value is `slope * stored + intercept`.
+    """
+
+    path: Path
+    frame: int | None
+    header: Any
+    position: NDArray[np.float64]
+    orientation: NDArray[np.float64]
+    spacing: tuple[float, float]
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices in ascending z with their grid; `flip_y`, `flip_x` say which in-plane axes run against the grid."""
+
+    path: Path
+    slices: tuple[Slice, ...]
+    grid: Grid
+    flip_y: bool
+    flip_x: bool
+
+    def values(self) -> NDArray[np.float32]:
+        """Rescaled pixel values, shape `grid.shape`."""
+        out = np.empty(self.grid.shape, dtype=np.float32)
+        decoded: tuple[Path, NDArray[Any]] | None = None
+        for z, image in enumerate(self.slices):
+            if decoded is None or decoded[0] != image.path:
+                decoded = (image.path, _pixels(image.path))
+            stored = decoded[1] if image.frame is None else decoded[1][image.frame]
+            if stored.shape != self.grid.shape[1:]:
+                raise InputError(f"{image.path}: pixel data has shape {stored.shape}, not {self.grid.shape[1:]}")
+            out[z] = stored * image.slope + image.intercept
+        if self.flip_y:
+            out = out[:, ::-1]
+        if self.flip_x:
+            out = out[:, :, ::-1]
+        return np.ascontiguousarray(out)
+
+    def series(self) -> Series:
+        """Make the record of this series."""
+        first = self.slices[0].header
+        return Series(
+            modality=str(first.get("Modality", "")),
+            study_uid=str(first.get("StudyInstanceUID", "")),
+            series_uid=str(first.get("SeriesInstanceUID", "")),
+            frame_of_reference_uid=str(first.get("FrameOfReferenceUID", "")),
+            sop_class_uid=str(first.get("SOPClassUID", "")),
+            instance_uids=tuple(dict.fromkeys(str(s.header.SOPInstanceUID) for s in self.slices)),
+            header=first,
+        )
+
+
+def existing(path: str | Path) -> Path:
+    """Return the path, or raise if there is nothing there."""
+    found = Path(path)
+    if not found.exists():
+        raise InputError(f"{found}: no such file or folder")
+    return found
+
+
+def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
+    """Headers of the DICOM files in a folder (its own files, not those of subfolders), or of the one file named."""
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    headers = []
+    for file in files:
+        try:
+            header = pydicom.dcmread(file, stop_before_pixels=True)
+        except InvalidDicomError:
+            continue
+        except Exception as error:  # pydicom raises many kinds on a damaged file
+            raise InputError(f"{file}: not readable as DICOM: {error}") from error
+        if "SOPClassUID" in header:
+            headers.append((file, header))
+    if not headers:
+        where = "folder holds no DICOM file (subfolders are not searched)" if path.is_dir() else "not a DICOM file"
+        raise InputError(f"{path}: {where}")
+    return headers
+
+
+def one_series(path: Path, headers: list[tuple[Path, Any]], modality: str) -> list[tuple[Path, Any]]:
+    """Pick the images of one modality, which must be one series; localizers and other modalities are left out."""
+    wanted = [
+        (file, header)
+        for file, header in headers
+        if header.get("Modality") == modality and "LOCALIZER" not in (header.get("ImageType") or ())
+    ]
+    if not wanted:
+        found = ", ".join(sorted({str(header.get("Modality", "?")) for _, header in headers}))
+        raise InputError(f"{path}: no {modality} image; modalities found: {found}")
+    if len(wanted) < len(headers):
+        LOGGER.info("%s: %d files that are no %s image left out", path, len(headers) - len(wanted), modality)
+    uids = sorted({str(header.get("SeriesInstanceUID", "")) for _, header in wanted})
+    if len(uids) > 1:
+        raise InputError(f"{path}: holds {len(uids)} {modality} series, one is needed: {', '.join(uids)}")
+    return wanted
+
+
+def read_stack(path: Path, headers: list[tuple[Path, Any]]) -> Stack:
+    """Sort the slices of one series along z and check that they make an even axial grid."""
+    slices = [image for file, header in headers for image in _slices(file, header)]
+    _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
+    _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
+    _same(path, slices, lambda s: (int(s.header.Rows), int(s.header.Columns)), 0.0, "sizes (rows, columns)")
+    flip_x, flip_y = _in_plane_flips(path, slices[0])
+    slices.sort(key=lambda s: float(s.position[2]))
+    dz = _even_spacing(path, slices)
+    corner = np.array([s.position[:2] for s in slices])
+    shift = np.ptp(corner, axis=0).max()
+    if shift > IN_PLANE_TOLERANCE_MM:
+        raise InputError(
+            f"{path}: slices are shifted sideways against each other by {shift:.2f} mm over the series "
+            f"(sheared, gantry tilt {_tilt(slices[0].header)}); an upright stack is needed"
+        )
+    rows, columns = int(slices[0].header.Rows), int(slices[0].header.Columns)
+    dy, dx = slices[0].spacing
+    x, y = corner[0]
+    grid = Grid(
+        shape=(len(slices), rows, columns),
+        voxel_mm=(dz, dy, dx),
+        origin_mm=(
+            float(slices[0].position[2]),
+            float(y - (rows - 1) * dy if flip_y else y),
+            float(x - (columns - 1) * dx if flip_x else x),
+        ),
+    )
+    return Stack(path, tuple(slices), grid, flip_y, flip_x)
+
+
+def _slices(path: Path, header: Any) -> list[Slice]:
+    if int(header.get("SamplesPerPixel", 1)) != 1:
+        raise InputError(f"{path}: SamplesPerPixel is {header.SamplesPerPixel}, a grey-scale image is needed")
+    if "PerFrameFunctionalGroupsSequence" in header:
+        shared = header.SharedFunctionalGroupsSequence[0]
+        frames = header.PerFrameFunctionalGroupsSequence
+        return [_slice(path, k, header, _merged(shared, frames[k])) for k in range(len(frames))]
+    if int(header.get("NumberOfFrames", None) or 1) > 1:
+        raise InputError(f"{path}: multi-frame image without position and orientation of its frames")
+    return [_slice(path, None, header, header)]
+
+
+def _merged(shared: Any, own: Any) -> Any:
+    """Gather a frame's functional groups in one flat dataset, its own before the shared ones."""
+    flat = pydicom.Dataset()
+    for groups in (shared, own):
+        for group in groups:
+            if group.VR == "SQ" and group.value:
+                flat.update(group.value[0])
+    return flat
+
+
+def _slice(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
+    def numbers(keyword: str, count: int) -> NDArray[np.float64]:
+        value = place.get(keyword)
+        if value is None or len(value) != count:
+            raise InputError(f"{path}: {keyword} is needed with {count} values, got {value!r}")
+        return np.array([float(v) for v in value])
+
+    dy, dx = (float(v) for v in numbers("PixelSpacing", 2))
+    if not (dy > 0 and dx > 0):
+        raise InputError(f"{path}: PixelSpacing must be positive, got ({dy}, {dx})")
+    slope, intercept = place.get("RescaleSlope"), place.get("RescaleIntercept")
+    return Slice(
+        path,
+        frame,
+        header,
+        position=numbers("ImagePositionPatient", 3),
+        orientation=numbers("ImageOrientationPatient", 6),
+        spacing=(dy, dx),
+        slope=1.0 if slope is None else float(slope),
+        intercept=0.0 if intercept is None else float(intercept),
+    )
+
+
+def _same(path: Path, slices: list[Slice], value: Callable[[Slice], Any], tolerance: float, what: str) -> None:
+    first = np.asarray(value(slices[0]), dtype=float)
+    for image in slices[1:]:
+        other = np.asarray(value(image), dtype=float)
+        if np.abs(other - first).max() > tolerance:
+            raise InputError(
+                f"{path}: slices differ in their {what}: {first.tolist()} in {slices[0].path.name}, "
+                f"{other.tolist()} in {image.path.name}"
+            )
+
+
+def _tilt(header: Any) -> str:
+    value = header.get("GantryDetectorTilt")
+    return "not stated" if value is None else f"{float(value):g} degrees"
+
+
+def _in_plane_flips(path: Path, image: Slice) -> tuple[bool, bool]:
+    """Whether columns run against x and rows against y; raise unless both lie along their axis."""
+    row, column = image.orientation[:3], image.orientation[3:]
+    off_axis = max(abs(row[1]), abs(row[2]), abs(column[0]), abs(column[2]))
+    if off_axis > AXIS_TOLERANCE:
+        upright = abs(float(np.cross(row, column)[2]))
+        angle = np.degrees(np.arccos(min(upright, 1.0)))
+        raise InputError(
+            f"{path}: image planes are not axial: their normal is {angle:.1f} degrees off the patient's long axis "
+            f"(ImageOrientationPatient {image.orientation.tolist()}, gantry tilt {_tilt(image.header)}); "
+            "oblique, tilted, coronal and sagittal stacks must be resampled to axial slices first"
+        )
+    return bool(row[0] < 0), bool(column[1] < 0)
+
+
+def _even_spacing(path: Path, slices: list[Slice]) -> float:
+    """Slice spacing [mm] of slices sorted by z; raise for too few, double, missing or uneven ones."""
+    if len(slices) < 2:
+        raise InputError(f"{path}: only {len(slices)} slice, at least 2 are needed to make a volume")
+    z = np.array([s.position[2] for s in slices])
+    gaps = np.diff(z)
+    if gaps.min() < DUPLICATE_MM:
+        k = int(gaps.argmin())
+        raise InputError(
+            f"{path}: two slices at the same position z = {z[k]:.3f} mm: "
+            f"{slices[k].path.name} and {slices[k + 1].path.name}"
+        )
+    usual = float(np.median(gaps))
+    k = int(gaps.argmax())
+    if gaps[k] > 1.5 * usual:
+        raise InputError(
+            f"{path}: slice missing between z = {z[k]:.3f} and {z[k + 1]:.3f} mm: "
+            f"the gap is {gaps[k]:.3f} mm, the usual spacing {usual:.3f} mm"
+        )
+    spacing = float((z[-1] - z[0]) / (len(z) - 1))
+    off = np.abs(z - (z[0] + spacing * np.arange(len(z))))
+    if off.max() > max(SPACING_TOLERANCE_MM, SPACING_TOLERANCE * spacing):
+        raise InputError(
+            f"{path}: uneven slice spacing, from {gaps.min():.3f} to {gaps.max():.3f} mm "
+            f"(z = {z[int(off.argmax())]:.3f} mm is {off.max():.3f} mm off an even stack)"
+        )
+    return round(spacing, 6)  # a nanometre: positions are decimal numbers, their differences are not
+
+
+def _pixels(path: Path) -> NDArray[Any]:
+    try:
+        return np.asarray(pydicom.dcmread(path).pixel_array)
+    except Exception as error:  # each decoder raises its own kinds
+        raise InputError(f"{path}: pixel data cannot be decoded: {error}") from error

@@ -1,0 +1,97 @@
+"""NIfTI and MetaImage files as volumes in patient coordinates (LPS)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid, Volume
+from mcdose.io.series import AXIS_TOLERANCE
+
+NIFTI = (".nii", ".nii.gz")
+META_IMAGE = (".mha", ".mhd")
+NIFTI_UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # spatial code of xyzt_units: unknown (mm), m, mm, micrometre
+FORMS_AGREE_MM = 0.1  # sform and qform may differ by this at the corners
+
+
+def is_voxel_file(path: Path) -> bool:
+    """Whether the file's name is that of a NIfTI or MetaImage file."""
+    return path.is_file() and path.name.lower().endswith(NIFTI + META_IMAGE)
+
+
+def read_voxel_file(path: Path) -> Volume:
+    """Read a three-dimensional NIfTI or MetaImage file; axes are reordered to ascending (z, y, x) in LPS.
+
+    Values keep the type that the file gives them (scaled ones are float64).
+    """
+    read = _read_nifti if path.name.lower().endswith(NIFTI) else _read_meta_image
+    try:
+        return read(path)
+    except InputError:
+        raise
+    except Exception as error:  # the libraries raise many kinds on a damaged file
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: cannot be read: {reason}") from error
+
+
+def _read_nifti(path: Path) -> Volume:
+    import nibabel
+
+    image: Any = nibabel.load(path)
+    header = image.header
+    shape = image.shape[:3] if len(image.shape) > 3 and set(image.shape[3:]) == {1} else image.shape
+    if len(shape) != 3:
+        raise InputError(f"{path}: a three-dimensional image is needed, got shape {image.shape}")
+    if header["sform_code"] == 0 and header["qform_code"] == 0:
+        raise InputError(f"{path}: neither sform nor qform is set, so the image has no place in the patient")
+    if header["sform_code"] > 0 and header["qform_code"] > 0:
+        corners = np.array([[i, j, k, 1] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
+        apart = np.abs((image.get_sform() - image.get_qform()) @ corners.T).max()
+        if apart > FORMS_AGREE_MM:
+            raise InputError(f"{path}: sform and qform differ by {apart:.2f} mm, so the image's place is ambiguous")
+    values = np.asanyarray(image.dataobj).reshape(shape)
+    codes = nibabel.orientations
+    turn = codes.ornt_transform(codes.io_orientation(image.affine), codes.axcodes2ornt(("L", "P", "S")))
+    values = codes.apply_orientation(values, turn)
+    to_ras = image.affine @ codes.inv_ornt_aff(turn, shape)
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ to_ras
+    to_lps[:3] *= NIFTI_UNIT_MM[int(header["xyzt_units"]) & 7]
+    return _upright(path, values.transpose(2, 1, 0), to_lps[:3, :3], to_lps[:3, 3])
+
+
+def _read_meta_image(path: Path) -> Volume:
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    image = SimpleITK.ReadImage(str(path))
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(
+            f"{path}: a three-dimensional image with one value per voxel is needed, got size {image.GetSize()} "
+            f"with {image.GetNumberOfComponentsPerPixel()} values"
+        )
+    image = SimpleITK.DICOMOrient(image, "LPS")
+    steps = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    return _upright(path, SimpleITK.GetArrayFromImage(image), steps, np.array(image.GetOrigin()))
+
+
+def _upright(path: Path, values: NDArray[Any], steps: NDArray[np.float64], origin: NDArray[np.float64]) -> Volume:
+    """Make a volume of (z, y, x) values; column k of `steps` is the way from a voxel to the next along x, y, z [mm]."""
+    lengths = np.linalg.norm(steps, axis=0)
+    if not (np.isfinite(lengths).all() and lengths.min() > 0):
+        raise InputError(f"{path}: voxel size must be positive, got {lengths.tolist()} mm")
+    cosines = steps / lengths
+    off_axis = np.abs(cosines - np.eye(3)).max()
+    if off_axis > AXIS_TOLERANCE:
+        angle = np.degrees(np.arccos(np.clip(np.diag(cosines), -1, 1))).max()
+        raise InputError(
+            f"{path}: the grid is oblique, its axes are up to {angle:.1f} degrees off those of the patient; "
+            "resample it to an upright grid first"
+        )
+    dx, dy, dz = (float(v) for v in lengths)
+    x, y, z = (float(v) for v in origin)
+    nz, ny, nx = values.shape
+    return Volume(np.ascontiguousarray(values), Grid((nz, ny, nx), (dz, dy, dx), (z, y, x)))
