@@ -1,0 +1,93 @@
+"""Compile the physics once, in single precision, for every device.
+
+The physics and transport functions are written as plain scalar Python with readable literals. `@compiled` rounds
+their float literals and module constants to float32 before numba sees them, because a float64 literal would silently
+promote a whole float32 expression (and workstation GPUs run float64 at 1/64 of the float32 rate). CUDA kernels call
+the same functions: numba compiles the Python function of a dispatcher again for the device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+
+# Contraction (a*b + c in one rounding) is safe and part of what makes results bit-identical on one CPU target;
+# reassociation and approximate functions are not asked for. NumPy's division rules: no branch for division by zero.
+FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+def in_single_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` with every float literal and float module constant that it uses rounded to float32."""
+    code = function.__code__
+    literals = tuple(np.float32(value) if type(value) is float else value for value in code.co_consts)
+    names = dict(function.__globals__)
+    for name in code.co_names:
+        if type(names.get(name)) is float:
+            names[name] = np.float32(names[name])
+    rounded = types.FunctionType(
+        code.replace(co_consts=literals), names, function.__name__, function.__defaults__, function.__closure__
+    )
+    rounded.__doc__ = function.__doc__
+    rounded.__module__ = function.__module__
+    rounded.__qualname__ = function.__qualname__
+    return rounded
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a scalar physics or transport function: float32 arithmetic, no global interpreter lock."""
+    return numba.njit(**FLAGS)(in_single_precision(function))
+
+
+def launcher(function: Callable[..., Any]) -> Any:
+    """Compile a function that the host calls, and keep the machine code on disk for the next process."""
+    with _cache_directory():
+        return numba.njit(cache=True, **FLAGS)(in_single_precision(function))
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of compiled code, named by what the code depends on.
+
+    Numba does not notice a change in a callee of another module, in a constant or in a flag, so the name carries a
+    hash of this package's sources, the versions of numba, llvmlite and NumPy, and the flags.
+    """
+    package = Path(__file__).parent
+    state = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__, sorted(FLAGS))).encode())
+    for folder in (package, package / "physics", package / "transport", package / "engine"):
+        for source in sorted(folder.glob("*.py")):
+            state.update(source.name.encode() + source.read_bytes())
+    return cache_root() / state.hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """Folder that holds every `cache_folder`: `$MCDOSE_CACHE_DIR`, or the user's cache folder."""
+    chosen = os.environ.get("MCDOSE_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "mcdose"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcdose"
+
+
+@contextmanager
+def _cache_directory() -> Iterator[None]:
+    """Point numba's cache at `cache_folder` while a function is decorated, then put it back.
+
+    Numba reads the setting at decoration; leaving it changed would move the cache of every other package.
+    """
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,188 @@
+"""Media in, arrays out: builds what the transport reads (`transport.tables.Tables`).
+
+Above this module everything is labelled and checked; below it everything is flat float32 arrays in MeV, cm and g.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose import electron_data, goudsmit_saunderson, photon_data
+from mcdose.constants import CLASSICAL_ELECTRON_RADIUS, ELECTRON_MASS, PI
+from mcdose.media import Medium
+from mcdose.physics.compton import X_MAX
+from mcdose.physics.lookup import energy_grid
+from mcdose.transport.photon import LOWEST_PHOTON
+from mcdose.transport.tables import (
+    ANGLE_BITS,
+    ELECTRON_BITS,
+    ELECTRON_HIGH,
+    ELECTRON_LOW,
+    PHOTON_BITS,
+    PHOTON_HIGH,
+    PHOTON_LOW,
+    Cuts,
+    Tables,
+)
+
+Array = NDArray[np.float64]
+
+ANGLE_CELLS = 128  # equal-probability cells of a deflection table
+RADIATION_CELLS = 40  # cells of k/E of the bremsstrahlung shape
+BINDING_CELLS = 256  # cells of sqrt(x) of the scattering functions
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Choices of the condensed-history transport; the defaults are what the validation was done with.
+
+    Parameters
+    ----------
+    delta_cut_mev : knock-on electrons above it are followed one by one
+    photon_cut_mev : bremsstrahlung photons above it are followed
+    lowest_mev : electrons below it are stopped whatever their range
+    stop : an electron stops when its residual range is below this part of the shortest voxel side, in the local density
+    coarse : steps are coarse when the residual range is below this part of the shortest voxel side
+    step_fine, step_coarse : part of its energy that an electron loses softly in a step
+    """
+
+    delta_cut_mev: float = 0.1
+    photon_cut_mev: float = 0.01
+    lowest_mev: float = 0.01
+    stop: float = 0.05
+    coarse: float = 0.4
+    step_fine: float = 0.12
+    step_coarse: float = 0.25
+
+    def cuts(self) -> Cuts:
+        """Return the values as the transport reads them."""
+        return Cuts(
+            np.float32(self.delta_cut_mev),
+            np.float32(self.photon_cut_mev),
+            np.float32(self.lowest_mev),
+            np.float32(self.stop),
+            np.float32(self.coarse),
+            np.float32(self.step_fine),
+            np.float32(self.step_coarse),
+        )
+
+
+def soft_stopping_power(medium: Medium, energy: Array, parameters: Parameters) -> Array:
+    """Return the energy loss below the cuts, collisions and radiation, MeV cm2/g."""
+    return electron_data.collision_stopping_power(
+        medium, energy, parameters.delta_cut_mev
+    ) + electron_data.soft_radiative_stopping_power(medium, energy, parameters.photon_cut_mev)
+
+
+def soft_variance(medium: Medium, energy: Array, delta_cut_mev: float) -> Array:
+    """Return the variance of the soft collision loss, MeV2 cm2/g: the second moment of Moller's formula below the cut."""
+    points, weights = np.polynomial.legendre.leggauss(32)
+    tau = energy[:, None] / ELECTRON_MASS
+    beta_squared = tau * (tau + 2.0) / (tau + 1.0) ** 2
+    highest = np.minimum(delta_cut_mev, 0.5 * energy)[:, None]
+    transfer = highest * 0.5 * (points + 1.0)
+    epsilon = transfer / energy[:, None]
+    ratio = epsilon / (1.0 - epsilon)
+    shape = 1.0 + ratio**2 + (tau / (tau + 1.0)) ** 2 * epsilon**2 - (2.0 * tau + 1.0) / (tau + 1.0) ** 2 * ratio
+    constant = 2.0 * PI * CLASSICAL_ELECTRON_RADIUS**2 * ELECTRON_MASS / beta_squared
+    integral = (constant * shape * (0.5 * highest * weights)).sum(axis=1)
+    return np.asarray(integral * goudsmit_saunderson.electrons_per_gram(medium))
+
+
+def build(media: Sequence[Medium], largest_density: Sequence[float], parameters: Parameters) -> Tables:
+    """Return the tables of the media in use.
+
+    Parameters
+    ----------
+    media : in the order of the medium indices
+    largest_density : of the voxels of each medium, g/cm3
+    """
+    electrons = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS)
+    angles = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ANGLE_BITS)
+    photons = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
+    parts = [_medium_tables(medium, parameters) for medium in media]
+
+    hard = np.stack([part.hard for part in parts])
+    hard_bound = np.maximum.accumulate(hard.sum(axis=2).max(axis=0)) * (1.0 + 1e-5)
+    attenuation = np.stack([part.photon for part in parts])
+    per_cm = attenuation[:, :, -1] * np.asarray(largest_density)[:, None]
+
+    fractions = np.linspace(0.0, 1.0, RADIATION_CELLS + 1)
+    radiation = electron_data.bremsstrahlung_shape(angles[:, None], fractions[None, :])
+    radiation = radiation / radiation.max(axis=1, keepdims=True)
+
+    def rounded(array: Array) -> NDArray[np.float32]:
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+    assert electrons.size == hard.shape[1]
+    assert photons.size == attenuation.shape[1]
+    return Tables(
+        electron=rounded(np.stack([part.electron for part in parts])),
+        hard=rounded(hard),
+        hard_bound=rounded(hard_bound),
+        angle=rounded(np.concatenate([part.fine for part in parts] + [part.coarse for part in parts])),
+        radiation=rounded(radiation),
+        photon=rounded(attenuation),
+        photon_bound=rounded(np.maximum(per_cm.max(axis=0), 1e-9) * (1.0 + 1e-5)),
+        binding=rounded(np.stack([part.binding for part in parts])),
+    )
+
+
+@dataclass(frozen=True)
+class _MediumTables:
+    electron: Array
+    hard: Array
+    fine: Array
+    coarse: Array
+    photon: Array
+    binding: Array
+
+
+@lru_cache(maxsize=64)
+def _cached_medium_tables(medium_key: tuple[object, ...], parameters: Parameters) -> _MediumTables:
+    name, composition, density, excitation = medium_key
+    medium = Medium(str(name), dict(composition), float(density), float(excitation))  # type: ignore[call-overload, arg-type]
+    electrons = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS)
+    angles = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ANGLE_BITS)
+    photons = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
+
+    soft = soft_stopping_power(medium, electrons, parameters)
+    variance = soft_variance(medium, electrons, parameters.delta_cut_mev)
+    moller = electron_data.moller_cross_section(medium, electrons, parameters.delta_cut_mev)
+    radiation = electron_data.bremsstrahlung_cross_section(medium, electrons, parameters.photon_cut_mev)
+
+    def soft_interpolated(energy: Array) -> Array:
+        return np.exp(np.interp(np.log(energy), np.log(electrons), np.log(soft)))
+
+    tables = {}
+    for name, fraction in (("fine", parameters.step_fine), ("coarse", parameters.step_coarse)):
+        exponents = goudsmit_saunderson.step_moments(
+            medium, angles, fraction, parameters.delta_cut_mev, soft_interpolated
+        )
+        tables[name] = goudsmit_saunderson.deflection_table(exponents, ANGLE_CELLS)
+
+    mu = photon_data.mass_attenuation(medium, np.maximum(photons, LOWEST_PHOTON))
+    x = X_MAX * np.linspace(0.0, 1.0, BINDING_CELLS + 1) ** 2
+    return _MediumTables(
+        electron=np.stack([electron_data.csda_range(medium, electrons), soft, variance], axis=1),
+        hard=np.stack([moller / soft, radiation / soft], axis=1),
+        fine=tables["fine"],
+        coarse=tables["coarse"],
+        photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent], axis=1), axis=1),
+        binding=np.clip(photon_data.incoherent_scattering_function(medium, x), 0.0, 1.0),
+    )
+
+
+def _medium_tables(medium: Medium, parameters: Parameters) -> _MediumTables:
+    key = (
+        medium.name,
+        tuple(sorted(medium.composition.items())),
+        medium.density_g_cm3,
+        medium.mean_excitation_energy_ev,
+    )
+    return _cached_medium_tables(key, parameters)

@@ -1,0 +1,236 @@
+"""Condensed-history transport of one electron (class II, random hinge).
+
+A *step* is the path on which the electron softly loses a fixed part of its energy. Its whole deflection happens at one point of it, the
+hinge, which is uniform in the step; so the electron flies straight from hinge to hinge, through any number of voxel faces, unless a hard
+collision comes first. Everything is counted in the mean energy lost: a voxel of another density or medium changes
+only how many centimetres a MeV is worth. Sources: random hinge, Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447;
+steps decoupled from faces, Sempau, Wilderman, Bielajew (DPM), Phys. Med. Biol. 45 (2000) 2263.
+"""
+
+import math
+
+import numpy as np
+
+from mcdose.constants import ELECTRON_MASS
+from mcdose.jit import compiled
+from mcdose.physics.bremsstrahlung import sample_dipole, sample_photon_energy
+from mcdose.physics.direction import isotropic, turned
+from mcdose.physics.lookup import locate
+from mcdose.physics.moller import moller_deflections, sample_moller
+from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
+from mcdose.physics.scattering import sample_deflection
+from mcdose.physics.straggling import sample_loss
+from mcdose.transport.score import quanta, score
+from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
+from mcdose.transport.tables import (
+    ANGLE_BITS,
+    ANGLE_LAST,
+    BREMSSTRAHLUNG,
+    ELECTRON_BITS,
+    ELECTRON_LAST,
+    ELECTRON_LOW,
+    MOLLER,
+    RANGE,
+    STOPPING,
+    VARIANCE,
+)
+from mcdose.transport.world import FAR, Place, across_face, moved, to_face, voxel_of
+
+FLIGHT_LIMIT = 100_000  # flights and crossings of one particle; reaching it is counted as a fault
+RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped electron's last energy is spread
+
+
+@compiled
+def _column(table, medium, index, place, column):
+    """Return a column of `Tables.electron`, interpolated."""
+    low = table[medium, index, column]
+    return low + place * (table[medium, index + 1, column] - low)
+
+
+@compiled
+def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, stack, depth, key, draw):
+    """Hard collision: a knock-on electron, a bremsstrahlung photon, or nothing (the bound was above the truth).
+
+    Returns
+    -------
+    depth, draw, energy, held, u, v, w : after the collision
+    dropped : quanta of a secondary that found no room on the stack; they stay in this voxel
+    """
+    word_1, word_2, _, _ = random_block(key, draw)
+    draw += 1
+    index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+    moller = _column(tables.hard, medium, index, inside, MOLLER)
+    radiation = _column(tables.hard, medium, index, inside, BREMSSTRAHLUNG)
+    chosen = uniform(word_1) * bound
+    if chosen < moller and energy > 2.0 * cuts.delta:
+        transfer, draw = sample_moller(energy, cuts.delta, key, draw)
+        fast, slow = moller_deflections(energy, transfer)
+        turn = uniform(word_2)
+        opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
+        a, b, c = turned(u, v, w, slow, opposite)
+        new_depth = push(stack, depth, ELECTRON, transfer, place, a, b, c)
+        u, v, w = turned(u, v, w, fast, turn)
+    elif chosen >= moller and chosen < moller + radiation and energy > cuts.photon:
+        index, inside = locate(energy, ELECTRON_LOW, ANGLE_BITS, ANGLE_LAST)
+        transfer, draw = sample_photon_energy(energy, cuts.photon, tables.radiation, index, inside, key, draw)
+        one_minus_cosine, turn, draw = sample_dipole(energy, key, draw)
+        a, b, c = turned(u, v, w, one_minus_cosine, turn)
+        new_depth = push(stack, depth, PHOTON, transfer, place, a, b, c)
+    else:
+        return depth, draw, energy, held, u, v, w, np.int64(0)
+    dropped = np.int64(0)
+    if new_depth == depth:
+        dropped = quanta(transfer)
+    else:
+        held -= quanta(transfer)
+    return new_depth, draw, max(energy - transfer, 1.0e-6), held, u, v, w, dropped
+
+
+@compiled
+def annihilate(place, voxel, tally, stack, depth, key, draw):
+    """Two photons of the electron's rest energy, back to back, where a positron stopped."""
+    word_1, word_2, _, _ = random_block(key, draw)
+    draw += 1
+    u, v, w = isotropic(uniform(word_1), uniform(word_2))
+    dropped = np.int64(0)
+    for sign in (1.0, -1.0):
+        new_depth = push(stack, depth, PHOTON, ELECTRON_MASS, place, sign * u, sign * v, sign * w)
+        if new_depth == depth:
+            dropped += quanta(ELECTRON_MASS)
+            score(tally, voxel, quanta(ELECTRON_MASS))
+        depth = new_depth
+    return depth, draw, dropped
+
+
+@compiled
+def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, depth, key, draw):
+    """Follow an electron (or positron) until it stops or leaves the grid.
+
+    Returns
+    -------
+    depth : of the stack, which holds the secondaries
+    draw : the next unused random block
+    escaped : quanta that left the grid
+    dropped : quanta deposited on the spot because the stack was full or the flight limit reached
+    flights : number of flights
+    """
+    dropped = np.int64(0)
+    flights = np.int32(0)
+    voxel = voxel_of(world, place)
+    density = world.density[voxel]
+    medium = np.int32(world.medium[voxel])
+    held = quanta(energy)  # what it brought into this voxel and has not left there yet
+
+    word_1, word_2, word_3, word_4 = random_block(key, draw)
+    draw += 1
+    to_hard = -math.log(uniform(word_1))  # mean free paths to the next hard collision
+    before_hinge = 0.0  # MeV to lose before the hinge: the rest of the last step and the first part of this one
+    first_part = 0.0  # MeV of this step before its hinge, zero when a new step is due
+    last_part = 0.0  # MeV of this step behind its hinge
+    coarse = False
+    started = False
+
+    for _ in range(FLIGHT_LIMIT):
+        flights += np.int32(1)
+        word_1, word_2, word_3, word_4 = random_block(key, draw)
+        draw += 1
+
+        index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+        residual = _column(tables.electron, medium, index, inside, RANGE)
+        size = density * world.smallest
+        stopping_here = energy <= cuts.lowest or residual < cuts.stop * size
+        if not started:
+            coarse = residual < cuts.coarse * size
+            begin = energy - last_part
+            step = begin * (cuts.step_coarse if coarse else cuts.step_fine)
+            first_part = step * uniform_high(word_3)
+            before_hinge = last_part + first_part
+            last_part = step - first_part
+            started = True
+
+        # How far this flight goes, in mean soft loss.
+        hard = False
+        mean_loss = before_hinge
+        bound = tables.hard_bound[index + 1]
+        if stopping_here:
+            mean_loss = energy
+        elif to_hard < mean_loss * bound:
+            mean_loss = to_hard / bound
+            hard = True
+        else:
+            to_hard -= mean_loss * bound
+
+        middle = energy - 0.5 * mean_loss
+        middle_index, middle_inside = locate(middle, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+        stopping = _column(tables.electron, medium, middle_index, middle_inside, STOPPING)
+        if stopping_here:
+            stopping *= RESIDUAL_PATH
+            loss = energy
+        else:
+            variance = _column(tables.electron, medium, middle_index, middle_inside, VARIANCE)
+            loss = min(sample_loss(mean_loss, variance * mean_loss / stopping, uniform_low(word_3)), 0.95 * energy)
+        after = energy - loss
+
+        # Fly, through as many voxels as it takes.
+        left = mean_loss
+        per_mean = loss / mean_loss
+        for _ in range(FLIGHT_LIMIT):
+            rate = density * stopping  # MeV/cm
+            distance = left / rate if rate * FAR > left else FAR
+            offset_z, offset_y, offset_x = moved(world, place, u, v, w, distance)
+            if (
+                min(offset_z, min(offset_y, offset_x)) >= 0.0
+                and max(offset_z, max(offset_y, offset_x)) <= 1.0
+            ):
+                place = Place(place.z, place.y, place.x, offset_z, offset_y, offset_x)
+                break
+            distance, axis = to_face(world, place, u, v, w)
+            left = max(left - distance * rate, 0.0)
+            at_face = quanta(after + left * per_mean)
+            score(tally, voxel, held - at_face)
+            held = at_face
+            place, in_grid = across_face(world, place, u, v, w, distance, axis)
+            if not in_grid:
+                escaped = held
+                if kind == POSITRON:
+                    escaped += np.int64(2) * quanta(ELECTRON_MASS)
+                return depth, draw, escaped, dropped, flights
+            voxel = voxel_of(world, place)
+            density = world.density[voxel]
+            new_medium = np.int32(world.medium[voxel])
+            if new_medium != medium:
+                medium = new_medium
+                stopping = _column(tables.electron, medium, middle_index, middle_inside, STOPPING)
+                if stopping_here:
+                    stopping *= RESIDUAL_PATH
+
+        if stopping_here:
+            score(tally, voxel, held)
+            break
+
+        energy = after
+        if hard:
+            before = energy
+            depth, draw, energy, held, u, v, w, lost = collide(
+                energy, bound, held, place, medium, u, v, w, tables, cuts, stack, depth, key, draw
+            )
+            dropped += lost
+            word_1, _, _, _ = random_block(key, draw)
+            draw += 1
+            to_hard = -math.log(uniform(word_1))
+            # What is left of the step keeps its share of the electron's energy.
+            kept = energy / before
+            before_hinge = max(before_hinge - mean_loss, 0.0) * kept
+            first_part *= kept
+            last_part *= kept
+        else:
+            index, inside = locate(energy + first_part, ELECTRON_LOW, ANGLE_BITS, ANGLE_LAST)
+            row = index + (np.int32(1) if uniform_high(word_4) < inside else np.int32(0))
+            row += (ANGLE_LAST + 2) * (medium + (tables.electron.shape[0] if coarse else 0))
+            u, v, w = turned(u, v, w, sample_deflection(tables.angle, row, uniform(word_1)), uniform(word_2))
+            started = False
+
+    if kind == POSITRON:
+        depth, draw, lost = annihilate(place, voxel, tally, stack, depth, key, draw)
+        dropped += lost
+    return depth, draw, np.int64(0), dropped, flights

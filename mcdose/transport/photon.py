@@ -1,0 +1,116 @@
+"""Transport of one photon: straight flights and interactions, by Woodcock's fictitious collisions.
+
+Neglects Rayleigh scattering (forward, no energy is left) and fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
+"""
+
+import math
+
+import numpy as np
+
+from mcdose.constants import ELECTRON_MASS
+from mcdose.jit import compiled
+from mcdose.physics.compton import recoil_deflection, sample_compton
+from mcdose.physics.direction import turned
+from mcdose.physics.lookup import locate
+from mcdose.physics.pair import pair_deflection
+from mcdose.physics.photoelectric import sample_photoelectron
+from mcdose.physics.random import random_block, uniform
+from mcdose.transport.score import quanta, score
+from mcdose.transport.stack import ELECTRON, POSITRON, push
+from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_PAIR
+from mcdose.transport.world import jumped, voxel_of
+
+LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
+FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions included; reaching it is counted as a fault
+
+
+@compiled
+def _column(table, medium, index, place, column):
+    """Return a column of `Tables.photon`, interpolated."""
+    low = table[medium, index, column]
+    return low + place * (table[medium, index + 1, column] - low)
+
+
+@compiled
+def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
+    """Follow a photon until it is absorbed or leaves the grid.
+
+    Returns
+    -------
+    depth : of the stack, which holds the electrons it set in motion
+    draw : the next unused random block
+    escaped : quanta that left the grid
+    dropped : quanta deposited on the spot because the stack was full or the flight limit reached
+    """
+    dropped = np.int64(0)
+    for _ in range(FLIGHT_LIMIT):
+        held = quanta(energy)
+        voxel = voxel_of(world, place)
+        if energy < LOWEST_PHOTON:
+            score(tally, voxel, held)
+            return depth, draw, np.int64(0), dropped
+
+        word_1, word_2, word_3, word_4 = random_block(key, draw)
+        draw += 1
+        index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
+        bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
+        place, in_grid = jumped(world, place, u, v, w, -math.log(uniform(word_1)) / bound)
+        if not in_grid:
+            return depth, draw, held, dropped
+
+        voxel = voxel_of(world, place)
+        medium = np.int32(world.medium[voxel])
+        chosen = uniform(word_2) * bound / max(world.density[voxel], 1.0e-12)
+        if chosen >= _column(tables.photon, medium, index, inside, TOTAL):
+            continue  # a fictitious collision
+
+        if chosen < _column(tables.photon, medium, index, inside, PHOTOELECTRIC):
+            one_minus_cosine, turn, draw = sample_photoelectron(energy, key, draw)
+            a, b, c = turned(u, v, w, one_minus_cosine, turn)
+            new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c)
+            if new_depth == depth:
+                score(tally, voxel, held)
+                dropped += held
+            return new_depth, draw, np.int64(0), dropped
+
+        if chosen < _column(tables.photon, medium, index, inside, WITH_PAIR):
+            shared = max(energy - 2.0 * ELECTRON_MASS, 0.0)
+            first = shared * uniform(word_3)
+            turn = uniform(word_4)
+            opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
+            word_1, word_2, _, _ = random_block(key, draw)
+            draw += 1
+            a, b, c = turned(u, v, w, pair_deflection(first, uniform(word_1)), turn)
+            with_electron = push(stack, depth, ELECTRON, first, place, a, b, c)
+            if with_electron > depth:
+                held -= quanta(first)
+            else:
+                dropped += quanta(first)
+            a, b, c = turned(u, v, w, pair_deflection(shared - first, uniform(word_2)), opposite)
+            with_both = push(stack, with_electron, POSITRON, shared - first, place, a, b, c)
+            carried = quanta(shared - first) + np.int64(2) * quanta(ELECTRON_MASS)
+            if with_both > with_electron:
+                held -= carried
+            else:
+                dropped += carried
+            score(tally, voxel, held)
+            return with_both, draw, np.int64(0), dropped
+
+        scattered, one_minus_cosine, draw = sample_compton(energy, tables.binding, medium, key, draw)
+        recoil = energy - scattered
+        turn = uniform(word_3)
+        opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
+        a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
+        new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c)
+        if new_depth > depth:
+            held -= quanta(recoil)
+        else:
+            dropped += quanta(recoil)
+        depth = new_depth
+        score(tally, voxel, held - quanta(scattered))
+        u, v, w = turned(u, v, w, one_minus_cosine, turn)
+        energy = scattered
+
+    held = quanta(energy)
+    score(tally, voxel_of(world, place), held)
+    return depth, draw, np.int64(0), dropped + held

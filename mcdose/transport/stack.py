@@ -1,0 +1,51 @@
+"""Particles that wait: the secondaries of a history."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mcdose.jit import compiled
+from mcdose.transport.world import Place
+
+ELECTRON = 0
+PHOTON = 1
+POSITRON = 2
+
+DEPTH = 48  # particles; a 2.3 MeV electron was never seen to need more than 12
+
+
+class Stack(NamedTuple):
+    """Room for `DEPTH` particles: integers (kind, z, y, x) and reals (energy, offsets, direction)."""
+
+    integers: Any  # (DEPTH, 4) int32
+    reals: Any  # (DEPTH, 7) float32
+
+
+@compiled
+def push(stack, depth, kind, energy, place, u, v, w):
+    """Put a particle on the stack; return the new depth, unchanged when there is no room."""
+    if depth >= stack.integers.shape[0]:
+        return np.int32(depth)
+    integers = stack.integers[depth]
+    reals = stack.reals[depth]
+    integers[0] = kind
+    integers[1] = place.z
+    integers[2] = place.y
+    integers[3] = place.x
+    reals[0] = energy
+    reals[1] = place.offset_z
+    reals[2] = place.offset_y
+    reals[3] = place.offset_x
+    reals[4] = u
+    reals[5] = v
+    reals[6] = w
+    return np.int32(depth + 1)
+
+
+@compiled
+def pop(stack, depth):
+    """Return kind, energy, place and direction of the particle at `depth`."""
+    integers = stack.integers[depth]
+    reals = stack.reals[depth]
+    place = Place(integers[1], integers[2], integers[3], reals[1], reals[2], reals[3])
+    return integers[0], reals[0], place, reals[4], reals[5], reals[6]

@@ -1,0 +1,45 @@
+"""What the transport reads: plain arrays in fixed units (MeV, cm, g), made by `mcdose.physics_tables`."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# Grids of energy (see physics.lookup): lowest and highest power of two [MeV] and the bits of an octave.
+ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS = -7, 2, 5
+ELECTRON_LAST = (ELECTRON_HIGH - ELECTRON_LOW) * 2**ELECTRON_BITS - 1
+ANGLE_BITS = 2
+ANGLE_LAST = (ELECTRON_HIGH - ELECTRON_LOW) * 2**ANGLE_BITS - 1
+PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS = -10, 2, 5
+PHOTON_LAST = (PHOTON_HIGH - PHOTON_LOW) * 2**PHOTON_BITS - 1
+
+# Columns of `Tables.electron`
+RANGE, STOPPING, VARIANCE = 0, 1, 2
+# Columns of `Tables.hard`
+MOLLER, BREMSSTRAHLUNG = 0, 1
+# Columns of `Tables.photon`: each includes those before it
+PHOTOELECTRIC, WITH_PAIR, TOTAL = 0, 1, 2
+
+
+class Tables(NamedTuple):
+    """Physics of the media in use; every array is float32."""
+
+    electron: Any  # (media, nodes, 3) residual range [g/cm2], soft stopping power [MeV cm2/g], variance [MeV2 cm2/g]
+    hard: Any  # (media, nodes, 2) Moller and bremsstrahlung events above the cuts, per MeV of soft loss
+    hard_bound: Any  # (nodes,) no less than the sum of `hard` of any medium at any energy up to the node's, per MeV
+    angle: Any  # (2 media angle_nodes, n + 2) deflection of a step: fine steps of all media, then coarse ones
+    radiation: Any  # (angle_nodes, n + 1) k dN/dk of bremsstrahlung
+    photon: Any  # (media, nodes, 3) cumulative attenuation [cm2/g]
+    photon_bound: Any  # (nodes,) no less than density times attenuation of any voxel, 1/cm
+    binding: Any  # (media, n + 1) S(x)/Z
+
+
+class Cuts(NamedTuple):
+    """Where the condensed and the detailed treatment part, and where a particle ends."""
+
+    delta: np.float32  # MeV, knock-on electrons above it are followed
+    photon: np.float32  # MeV, bremsstrahlung photons above it are followed
+    lowest: np.float32  # MeV, electrons below it are stopped whatever their range
+    stop: np.float32  # an electron stops when its residual range is below this part of the shortest voxel side
+    coarse: np.float32  # steps are coarse when the residual range is below this part of the shortest voxel side
+    step_fine: np.float32  # part of its energy that an electron loses softly in one fine step
+    step_coarse: np.float32  # the same for a coarse step
