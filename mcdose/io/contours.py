@@ -1,0 +1,139 @@
+"""Structures drawn as contours (RTSTRUCT) as coverage of the voxels of a grid."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid
+from mcdose.io.polygon import cell_areas, even_odd
+from mcdose.io.quiet import LOGGER
+from mcdose.resample import overlap_matrix
+
+CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+SAME_PLANE_MM = 0.01  # contours at z this close lie in one plane; one contour may be as uneven as that
+GAP = 1.5  # planes further apart than this times the usual distance are not joined
+
+
+class Drawn(NamedTuple):
+    """A structure on a grid: name, coverage of each voxel (float32, 0 to 1), volume [mL] of the whole structure."""
+
+    name: str
+    coverage: NDArray[np.float32]
+    volume_ml: float
+
+
+def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
+    """Draw each structure of an RTSTRUCT; those without a closed contour are left out with a warning."""
+    contours = {int(roi.ReferencedROINumber): roi for roi in header.get("ROIContourSequence") or ()}
+    drawn: list[tuple[str, dict[float, list[NDArray[np.float64]]]]] = []
+    for roi in header.get("StructureSetROISequence") or ():
+        number = int(roi.ROINumber)
+        name = str(roi.get("ROIName") or f"ROI {number}")
+        planes = _planes(path, name, contours.get(number))
+        if planes:
+            drawn.append((name, planes))
+        else:
+            LOGGER.warning("%s: structure %r has no closed contour and is left out", path, name)
+    spacings = [d for _, planes in drawn for d in np.diff(sorted(planes)).tolist()]
+    usual = float(np.median(spacings)) if spacings else None
+    for name, planes in drawn:
+        yield _draw(path, name, planes, usual, grid)
+
+
+def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.float64]]]:
+    """Collect closed contours (n, 2) of (x, y) [mm] by the z of their plane."""
+    planes: defaultdict[float, list[NDArray[np.float64]]] = defaultdict(list)
+    for contour in (roi.get("ContourSequence") if roi is not None else None) or ():
+        kind = str(contour.get("ContourGeometricType", ""))
+        if kind not in CLOSED:
+            LOGGER.info("%s: a %s contour of %r is left out", path, kind, name)
+            continue
+        points = np.array([float(v) for v in contour.ContourData]).reshape(-1, 3)
+        if not np.isfinite(points).all():
+            raise InputError(f"{path}: a contour of structure {name!r} has a coordinate that is not a number")
+        if np.ptp(points[:, 2]) > SAME_PLANE_MM:
+            raise InputError(
+                f"{path}: a contour of structure {name!r} is not axial: its z goes from {points[:, 2].min():.2f} to "
+                f"{points[:, 2].max():.2f} mm"
+            )
+        if len(points) < 3:
+            LOGGER.info("%s: a contour of %r with %d points encloses nothing", path, name, len(points))
+            continue
+        z = float(points[0, 2])
+        z = next((known for known in planes if abs(known - z) <= SAME_PLANE_MM), z)
+        planes[z].append(points[:, :2])
+    return dict(planes)
+
+
+def slabs(z: NDArray[np.float64], usual: float | None) -> NDArray[np.float64]:
+    """Bottom and top of the slab that each contour plane stands for, shape (n, 2) [mm].
+
+    A plane reaches half way to its neighbours, and as far at the ends. Planes further apart than 1.5 times the usual
+    distance are parts with a gap between them, and each ends half the usual distance beyond its plane.
+
+    Parameters
+    ----------
+    z : (n,), ascending [mm]
+    usual : distance of planes for a structure with one plane [mm]; others take the median of their own
+    """
+    gaps = np.diff(z)
+    half = 0.5 * (float(np.median(gaps)) if len(gaps) else usual or 0.0)
+    reach = np.concatenate([[half], np.where(gaps > 2 * GAP * half, half, 0.5 * gaps), [half]])
+    return np.stack([z - reach[:-1], z + reach[1:]], axis=1)
+
+
+def _draw(
+    path: Path, name: str, planes: dict[float, list[NDArray[np.float64]]], usual: float | None, grid: Grid
+) -> Drawn:
+    z = np.array(sorted(planes))
+    if len(z) == 1 and usual is None:
+        raise InputError(f"{path}: structure {name!r} has one contour plane only, so its thickness is unknown")
+    bounds = slabs(z, usual)
+    gaps = np.flatnonzero(bounds[1:, 0] - bounds[:-1, 1] > SAME_PLANE_MM)
+    if len(gaps):
+        k = int(gaps[0])
+        LOGGER.warning(
+            "%s: structure %r has no contour between z = %.2f and %.2f mm; taken as separate parts",
+            path,
+            name,
+            z[k],
+            z[k + 1],
+        )
+    coverage = np.zeros(grid.shape, dtype=np.float32)
+    volume = 0.0
+    for plane, (bottom, top) in zip(z, bounds, strict=True):
+        area = even_odd(planes[float(plane)])
+        volume += area.area * (top - bottom) / 1000.0
+        share = overlap_matrix(np.array([bottom, top]), grid.edges_mm(0)) / grid.voxel_mm[0]
+        rows = share.tocoo()
+        if rows.nnz == 0 or area.is_empty:
+            continue
+        window = _window(area.bounds, grid)
+        if window is None:
+            continue
+        y, x = window
+        part = cell_areas(area, grid.edges_mm(2)[x.start : x.stop + 1], grid.edges_mm(1)[y.start : y.stop + 1])
+        for layer, weight in zip(rows.row, rows.data, strict=True):
+            coverage[layer, y, x] += weight * part
+    return Drawn(name, np.clip(coverage, 0.0, 1.0), volume)
+
+
+def _window(bounds: tuple[float, float, float, float], grid: Grid) -> tuple[slice, slice] | None:
+    """Rows and columns of the grid that a box (x0, y0, x1, y1) [mm] touches, None for none."""
+    x0, y0, x1, y1 = bounds
+    found = []
+    for axis, low, high in ((1, y0, y1), (2, x0, x1)):
+        edge, size, count = grid.edges_mm(axis)[0], grid.voxel_mm[axis], grid.shape[axis]
+        first = max(int(np.floor((low - edge) / size)), 0)
+        last = min(int(np.floor((high - edge) / size)), count - 1)
+        if first > last:
+            return None
+        found.append(slice(first, last + 1))
+    return found[0], found[1]

@@ -1,0 +1,91 @@
+"""Structures given as voxels (label maps, DICOM SEG) as coverage of the voxels of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid, Volume
+from mcdose.io.contours import Drawn
+from mcdose.io.series import AXIS_TOLERANCE
+from mcdose.io.voxelfile import read_voxel_file
+from mcdose.resample import overlap_matrix
+
+MOST_LABELS = 1000  # a file with more values than this is an image, not a label map
+
+
+def read_label_map(path: Path, grid: Grid) -> Iterator[Drawn]:
+    """Draw each label of a NIfTI or MetaImage label map; label k is called "label k", 0 is background."""
+    volume = read_voxel_file(path)
+    values = volume.values
+    if not np.isfinite(values).all() or (values != np.rint(values)).any() or values.min() < 0:
+        raise InputError(f"{path}: a label map must hold whole numbers from 0, got {values.min()} to {values.max()}")
+    labels = [int(v) for v in np.unique(values) if v != 0]
+    if not labels or len(labels) > MOST_LABELS:
+        raise InputError(f"{path}: a label map with 1 to {MOST_LABELS} labels is needed, got {len(labels)}")
+    for label in labels:
+        yield _draw(f"label {label}", values == label, volume.grid, grid)
+
+
+def read_segmentation(path: Path, grid: Grid) -> Iterator[Drawn]:
+    """Draw each segment of a DICOM SEG, binary or fractional."""
+    import highdicom
+
+    try:
+        image = highdicom.seg.segread(path)
+        pieces = [
+            (str(image.get_segment_description(k).segment_label), _segment(path, image, k))
+            for k in image.segment_numbers
+        ]
+    except InputError:
+        raise
+    except Exception as error:  # highdicom and the decoders raise many kinds on a damaged file
+        raise InputError(f"{path}: segmentation cannot be read: {error}") from error
+    for name, volume in pieces:
+        yield _draw(name, volume.values, volume.grid, grid)
+
+
+def _segment(path: Path, image: Any, number: int) -> Volume:
+    placed = image.get_volume(
+        segment_numbers=[number], combine_segments=False, rescale_fractional=True, allow_missing_positions=True
+    )
+    placed = placed.to_patient_orientation("HPL")  # indices ascend towards head, posterior, left
+    steps = np.asarray(placed.affine)[:3, :3]
+    lengths = np.linalg.norm(steps, axis=0)
+    off_axis = np.abs(steps / lengths - np.eye(3)[:, ::-1]).max()
+    if off_axis > AXIS_TOLERANCE:
+        raise InputError(f"{path}: the segmentation's grid is oblique; resample it to an upright grid first")
+    values = np.asarray(placed.array)[..., 0]
+    x, y, z = (float(v) for v in np.asarray(placed.affine)[:3, 3])
+    dz, dy, dx = (float(v) for v in lengths)
+    nz, ny, nx = values.shape
+    return Volume(values, Grid((nz, ny, nx), (dz, dy, dx), (z, y, x)))
+
+
+def _draw(name: str, mask: NDArray[Any], source: Grid, grid: Grid) -> Drawn:
+    """Coverage by overlap of voxels, within the box that holds the structure."""
+    box = tuple(_extent(np.any(mask, axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    part = mask[box].astype(np.float32)
+    volume_ml = float(part.sum(dtype=np.float64)) * source.voxel_ml
+    along_z, along_y, along_x = (
+        overlap_matrix(source.edges_mm(axis)[box[axis].start : box[axis].stop + 1], grid.edges_mm(axis))
+        / grid.voxel_mm[axis]
+        for axis in range(3)
+    )
+    planes = np.stack([along_x @ (along_y @ plane).T for plane in part]) if len(part) else np.empty((0, 0, 0))
+    coverage = np.zeros(grid.shape, dtype=np.float32)
+    rows = along_z.tocoo()
+    for layer, k, weight in zip(rows.row, rows.col, rows.data, strict=True):
+        coverage[layer] += weight * planes[k].T
+    return Drawn(name, np.clip(coverage, 0.0, 1.0), volume_ml)
+
+
+def _extent(line: Any) -> slice:
+    """Range of indices from the first to the last True, empty for none."""
+    found = np.flatnonzero(line)
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)

@@ -1,0 +1,92 @@
+"""Structures from RTSTRUCT, DICOM SEG, NIfTI and MetaImage label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid
+from mcdose.io.contours import read_contours
+from mcdose.io.labels import read_label_map, read_segmentation
+from mcdose.io.quiet import LOGGER, quiet_libraries
+from mcdose.io.series import dicom_headers, existing
+from mcdose.io.voxelfile import is_voxel_file
+
+OFF_GRID = 1e-3  # share of a structure's volume off the grid that is worth a warning
+
+
+@quiet_libraries()
+def read_structures(
+    path: str | Path, grid: Grid, *, frame_of_reference_uid: str | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Read structures as coverage of the voxels of a grid.
+
+    Parameters
+    ----------
+    path : an RTSTRUCT or SEG file, a folder with one such file, or a NIfTI or MetaImage label map
+    grid : the dose grid
+    frame_of_reference_uid : that of the images; structures in another one are refused. None or "" = not compared
+
+    Returns
+    -------
+    dict
+        by name in the order of the file, coverage from 0 to 1, float32, shape `grid.shape`. Names are the file's; a
+        second structure of the same name gets " (2)". A structure that reaches beyond the grid keeps the part
+        inside, with a warning in the log; one wholly outside, or without a closed contour, is left out with a
+        warning.
+
+    Raises
+    ------
+    InputError
+        not structures, another frame of reference, contours or voxels that are not axial, nothing on the grid
+    """
+    found = existing(path)
+    if is_voxel_file(found):
+        drawn = read_label_map(found, grid)
+    else:
+        files = [(f, h) for f, h in dicom_headers(found) if h.get("Modality") in ("RTSTRUCT", "SEG")]
+        if len(files) != 1:
+            raise InputError(f"{found}: one RTSTRUCT or SEG file is needed, found {len(files)}")
+        file, header = files[0]
+        _require_frame(file, header, frame_of_reference_uid)
+        contours = header.Modality == "RTSTRUCT"
+        drawn = read_contours(file, header, grid) if contours else read_segmentation(file, grid)
+    structures: dict[str, NDArray[np.float32]] = {}
+    for name, coverage, volume_ml in drawn:
+        inside_ml = float(coverage.sum(dtype=np.float64)) * grid.voxel_ml
+        LOGGER.info("%s: structure %r: %.3f mL, %.3f mL of it on the grid", found, name, volume_ml, inside_ml)
+        if not inside_ml > 0.0:
+            LOGGER.warning("%s: structure %r has no volume on the dose grid and is left out", found, name)
+            continue
+        outside = 1.0 - inside_ml / volume_ml
+        if outside > OFF_GRID:
+            LOGGER.warning("%s: %.1f %% of structure %r lies off the dose grid", found, 100 * outside, name)
+        structures[_unused(name, structures)] = coverage
+    if not structures:
+        raise InputError(f"{found}: no structure has a volume on the dose grid")
+    return structures
+
+
+def _require_frame(path: Path, header: Any, wanted: str | None) -> None:
+    """Refuse structures that are drawn in another frame of reference than the images."""
+    if not wanted:
+        return
+    named = {str(roi.get("ReferencedFrameOfReferenceUID", "")) for roi in header.get("StructureSetROISequence") or ()}
+    found = (named or {str(header.get("FrameOfReferenceUID", ""))}) - {""}
+    if found and found != {wanted}:
+        raise InputError(
+            f"{path}: structures are in frame of reference {', '.join(sorted(found))}, the images in {wanted}"
+        )
+
+
+def _unused(name: str, taken: dict[str, NDArray[np.float32]]) -> str:
+    if name not in taken:
+        return name
+    count = 2
+    while f"{name} ({count})" in taken:
+        count += 1
+    return f"{name} ({count})"
