@@ -76,6 +76,11 @@ def _oscillators(medium: Medium) -> _Oscillators:
     # l_i^2 = (rho E_i)^2 + 2/3 f_i, for conduction electrons f_i; sum f_i ln l_i = ln(I / plasma energy) gives rho^2
     local_field = np.where(squared > 0.0, 2.0 / 3.0, 1.0) * f
     target = 2.0 * np.log(medium.mean_excitation_energy_ev / plasma_energy_ev(medium))
+    if target <= np.sum(f * np.log(local_field)):
+        raise ValueError(
+            f"density of medium {medium.name!r} is too high for its mean excitation energy of "
+            f"{medium.mean_excitation_energy_ev:g} eV, got {medium.density_g_cm3:g} g/cm3"
+        )
     scale = 1.0
     for _ in range(100):
         level = scale * squared + local_field
@@ -216,7 +221,7 @@ def _shape_table() -> tuple[Floats, Floats, Floats]:
         kappa = np.array(file.readline().split(",")[1:], dtype=np.float64)
     table = np.loadtxt(path, delimiter=",", skiprows=1)
     shape = table[:, 1:]
-    return np.log(table[:, 0] * 1e-3), kappa, shape / np.trapezoid(shape, kappa, axis=1)[:, None]
+    return np.log(table[:, 0] * 1e-3), kappa, shape / np.asarray(np.trapezoid(shape, kappa, axis=1))[:, None]
 
 
 def _shape_rows(energy: Floats) -> tuple[Floats, Floats]:
@@ -224,7 +229,7 @@ def _shape_rows(energy: Floats) -> tuple[Floats, Floats]:
     log_energy, kappa, shape = _shape_table()
     clipped = np.asarray(np.clip(np.log(energy), log_energy[0], log_energy[-1]))
     row = np.clip(np.searchsorted(log_energy, clipped, side="right") - 1, 0, log_energy.size - 2)
-    weight = np.asarray((clipped - log_energy[row]) / (log_energy[row + 1] - log_energy[row]))[..., None]
+    weight: Floats = np.asarray((clipped - log_energy[row]) / np.diff(log_energy)[row])[..., None]
     return kappa, (1.0 - weight) * shape[row] + weight * shape[row + 1]
 
 

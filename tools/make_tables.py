@@ -215,7 +215,7 @@ def write_checks() -> None:
     from star.electron import DATA_ATB, MaterialParameters, calculate_stopping_power
     from xcom.xcom import calculate_cross_section
 
-    from mcdose.media import atomic_numbers, media, medium
+    from mcdose.media import Medium, atomic_numbers, media, medium
 
     electron_mev = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.2, 3.0, 5.0])
     photon_mev = np.array([1.0, 1.25, 1.5, 2.0, 3.0])  # XCOM's own, see `pair_production`
@@ -223,8 +223,9 @@ def write_checks() -> None:
     with (CHECKS / "estar_check.csv").open("w") as electrons, (CHECKS / "xcom_check.csv").open("w") as photons:
         electrons.write("medium,energy_mev,collision_mev_cm2_g,radiative_mev_cm2_g,density_effect\n")
         photons.write("medium,energy_mev,coherent_cm2_g,incoherent_cm2_g,photoelectric_cm2_g,pair_cm2_g\n")
-        for name in media():
-            material = medium(name)
+        metals = [Medium("Al", {"Al": 1.0}, 2.6989), Medium("Au", {"Au": 1.0}, 19.32)]  # with conduction electrons
+        for material in [*(medium(name) for name in media()), *metals]:
+            name = material.name
             z = atomic_numbers(material)
             weight = np.array(list(material.composition.values()))
             zag = float(np.sum(weight * z / DATA_ATB[z - 1]))

