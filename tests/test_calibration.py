@@ -75,6 +75,12 @@ def test_media_hold_their_lower_limit():
     assert SCHNEIDER.medium_index(np.nextafter(limits, -np.inf)).tolist() == [0, 1, 2, 3, 4]
 
 
+def test_contrast_medium_is_not_taken_for_bone():
+    # Liver at 116 HU with a noise of 18 HU, vessels to 200 HU in the portal venous phase.
+    hu = np.concatenate([np.random.default_rng(4).normal(116.0, 18.0, 10_000), np.arange(150.0, 200.0)])
+    assert {SCHNEIDER.media[i] for i in SCHNEIDER.medium_index(hu)} == {"soft-tissue"}
+
+
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
 def test_volumes_of_any_layout_agree_with_their_voxels(dtype):
     hu = np.random.default_rng(1).integers(-1100, 2000, (5, 6, 7)).astype(dtype)

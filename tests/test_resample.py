@@ -158,8 +158,9 @@ def test_grids_apart_are_refused_with_both_extents():
 
 
 def test_grids_that_only_touch_do_not_overlap():
-    near = Volume(np.ones((2, 2, 2)), Grid((2, 2, 2), (0.1, 0.3, 0.7)))
-    touching = Grid((2, 2, 2), (0.1, 0.3, 0.7), (0.0, 0.6, 0.0))
+    near = Volume(np.ones((3, 2, 2)), Grid((3, 2, 2), (0.7, 1.0, 1.0)))
+    touching = Grid((1, 2, 2), (0.7, 1.0, 1.0), (3 * 0.7, 0.0, 0.0))
+    assert near.grid.edges_mm(0)[-1] > touching.edges_mm(0)[0]  # by rounding
     with pytest.raises(InputError, match="must overlap"):
         conserve(near, touching)
 
