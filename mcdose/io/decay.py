@@ -5,7 +5,6 @@ DICOM PS3.3 C.8.9.1.1.5 (Decay Correction), C.8.9.4.1.4 to .6 (Acquisition Time,
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from pydicom.valuerep import DA, DT, TM
 
 from mcdose.errors import InputError
-
-LOGGER = logging.getLogger("mcdose")
+from mcdose.io.quiet import LOGGER
 
 FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date

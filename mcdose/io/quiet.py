@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,3 +39,30 @@ def quiet_libraries() -> Iterator[None]:
             log.handlers, log.propagate = handlers, propagate
         for message in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught):
             LOGGER.info("%s", message)
+
+
+@contextmanager
+def native_messages() -> Iterator[list[str]]:
+    """Collect what compiled code (libjpeg in GDCM, MetaIO in SimpleITK) writes to stderr past Python.
+
+    Gives a list that holds the lines when the block has ended. Whatever else the process writes to stderr meanwhile is
+    collected too, so keep the block small.
+    """
+    lines: list[str] = []
+    with tempfile.TemporaryFile() as collected:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # a process without stderr has nothing to keep clean
+            yield lines
+            return
+        os.dup2(collected.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            collected.seek(0)
+            text = collected.read().decode(errors="replace")
+            lines.extend(" ".join(line.split()) for line in text.splitlines() if line.strip())
+            for line in lines:
+                LOGGER.info("%s", line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,7 @@ from pydicom.errors import InvalidDicomError
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
-
-LOGGER = logging.getLogger("mcdose")
+from mcdose.io.quiet import LOGGER, native_messages
 
 AXIS_TOLERANCE = 1e-3  # largest component of a direction cosine off its axis (0.06 degrees)
 IN_PLANE_TOLERANCE_MM = 0.1  # slices shifted against each other by more than this are sheared
@@ -289,7 +287,21 @@ def _even_spacing(path: Path, slices: list[Slice]) -> float:
 
 
 def _pixels(path: Path) -> NDArray[Any]:
+    """Decode the stored values; raise if they are missing, cut short or, as far as a decoder can tell, damaged."""
+    messages: list[str] = []
     try:
-        return np.asarray(pydicom.dcmread(path).pixel_array)
+        dataset = pydicom.dcmread(path)
+        if "PixelData" not in dataset:
+            raise InputError(f"{path}: has no pixel data; the file may be cut short")
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            with native_messages() as messages:
+                pixels = dataset.pixel_array
+        else:
+            pixels = dataset.pixel_array
+    except InputError:
+        raise
     except Exception as error:  # each decoder raises its own kinds
         raise InputError(f"{path}: pixel data cannot be decoded: {error}") from error
+    if any("corrupt" in message.lower() for message in messages):
+        raise InputError(f"{path}: pixel data is damaged: {'; '.join(messages)}")
+    return np.asarray(pixels)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
+from mcdose.io.quiet import native_messages
 from mcdose.io.series import AXIS_TOLERANCE
 
 NIFTI = (".nii", ".nii.gz")
@@ -34,8 +35,7 @@ def read_voxel_file(path: Path) -> Volume:
     except InputError:
         raise
     except Exception as error:  # the libraries raise many kinds on a damaged file
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be read: {reason}") from error
+        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _read_nifti(path: Path) -> Volume:
@@ -67,7 +67,13 @@ def _read_meta_image(path: Path) -> Volume:
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    image = SimpleITK.ReadImage(str(path))
+    messages: list[str] = []
+    try:
+        with native_messages() as messages:
+            image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:  # its last line says what is wrong, the others where in SimpleITK
+        reason = "; ".join(messages) or str(error).strip().splitlines()[-1]
+        raise InputError(f"{path}: cannot be read: {reason}") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"{path}: a three-dimensional image with one value per voxel is needed, got size {image.GetSize()} "
