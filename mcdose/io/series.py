@@ -269,7 +269,7 @@ def _even_spacing(path: Path, slices: list[Slice]) -> float:
             f"{path}: two slices at the same position z = {z[k]:.3f} mm: "
             f"{slices[k].path.name} and {slices[k + 1].path.name}"
         )
-    usual = float(np.median(gaps))
+    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])  # the lower median: a lone gap beside one good step is the gap
     k = int(gaps.argmax())
     if gaps[k] > 1.5 * usual:
         raise InputError(

@@ -1,0 +1,136 @@
+"""Small synthetic DICOM files for the tests of mcdose.io, and the place of the real ones."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+PET = "1.2.840.10008.5.1.4.1.1.128"
+RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+AXIAL = (1, 0, 0, 0, 1, 0)
+Y90_HALF_LIFE_S = 230_580.0
+
+
+def reference_images():
+    """Folder with the real images, or skip."""
+    root = os.environ.get("MCDOSE_TEST_DATA")
+    folder = (Path(root) if root else Path(__file__).parents[2] / "shared") / "images"
+    if not folder.is_dir():
+        pytest.skip("needs the real images: ../shared/images beside the repository, or $MCDOSE_TEST_DATA/images")
+    return folder
+
+
+def instance(sop_class, modality, **attributes):
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.Modality = modality
+    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate, dataset.PatientSex = "Doe^Jane", "7", "", "F"
+    dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = "1.2.3.1", "1.2.3.2"
+    dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20240603", "100000", "5"
+    dataset.ReferringPhysicianName, dataset.AccessionNumber, dataset.SeriesNumber = "", "", 1
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def slices(sop_class, modality, stored, corner_mm, voxel_mm, orientation=AXIAL, **attributes):
+    """Datasets of a series: `stored` (frames, rows, columns) int16, `corner_mm` (x, y, z) of the first pixel of the
+    first frame, `voxel_mm` (step between frames along z, rows, columns).
+    """  # fmt: skip
+    series = generate_uid()
+    for k, pixels in enumerate(np.asarray(stored, dtype=np.int16)):
+        image = instance(sop_class, modality, SeriesInstanceUID=series, **attributes)
+        image.InstanceNumber = k + 1
+        image.Rows, image.Columns = pixels.shape
+        image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+        image.PixelSpacing = [voxel_mm[1], voxel_mm[2]]
+        image.SliceThickness = abs(voxel_mm[0])
+        image.ImageOrientationPatient = list(orientation)
+        image.ImagePositionPatient = [corner_mm[0], corner_mm[1], corner_mm[2] + k * voxel_mm[0]]
+        image.RescaleSlope, image.RescaleIntercept = 1, 0
+        image.PixelData = pixels.tobytes()
+        yield image
+
+
+def save(folder, datasets):
+    """Write datasets under names that say nothing of their order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for k, dataset in enumerate(datasets):
+        path = folder / f"{(k * 7919) % 1009:04d}-{k}"
+        dataset.save_as(path, enforce_file_format=True)
+        paths.append(path)
+    return paths
+
+
+def edit(path, **attributes):
+    dataset = pydicom.dcmread(path)
+    for keyword, value in attributes.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+    dataset.save_as(path)
+
+
+def ct_series(folder, stored, corner_mm=(-10.0, -20.0, 30.0), voxel_mm=(2.0, 1.5, 1.25), **attributes):
+    attributes.setdefault("ImageType", ["ORIGINAL", "PRIMARY", "AXIAL"])
+    return save(folder, slices(CT, "CT", stored, corner_mm, voxel_mm, **attributes))
+
+
+def pet_series(folder, stored, slopes, frames, voxel_mm=(3.0, 4.0, 5.0), drug=None, **attributes):
+    """A PET series in BQML; `frames` gives (AcquisitionDate, AcquisitionTime, duration in s, DecayFactor) a slice."""
+    attributes = {
+        "Units": "BQML",
+        "SeriesDate": frames[0][0],
+        "SeriesTime": frames[0][1],
+        "DecayCorrection": "ADMIN",
+        "ImageType": ["ORIGINAL", "PRIMARY"],
+        **attributes,
+    }
+    dose = Dataset()
+    dose.RadionuclideHalfLife = Y90_HALF_LIFE_S
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "14691008", "SCT", "^90^Yttrium"
+    dose.RadionuclideCodeSequence = [code]
+    for keyword, value in (drug or {"RadiopharmaceuticalStartDateTime": "20240603100000"}).items():
+        setattr(dose, keyword, value)
+    images = list(slices(PET, "PT", stored, (-8.0, -6.0, 10.0), voxel_mm, **attributes))
+    for image, slope, (date, time, duration, factor) in zip(images, slopes, frames, strict=True):
+        image.RescaleSlope = slope
+        image.AcquisitionDate, image.AcquisitionTime = date, time
+        if duration is not None:
+            image.ActualFrameDuration = round(duration * 1000)
+        if factor is not None:
+            image.DecayFactor = f"{factor:.10g}"
+        image.RadiopharmaceuticalInformationSequence = [dose]
+    return save(folder, images)
+
+
+def rtstruct(path, structures, kind="CLOSED_PLANAR"):
+    """Write an RTSTRUCT; `structures` is a list of (name, [(z, points (n, 2)), ...])."""
+    dataset = instance(RTSTRUCT, "RTSTRUCT", SeriesInstanceUID=generate_uid())
+    dataset.StructureSetROISequence, dataset.ROIContourSequence = [], []
+    for number, (name, contours) in enumerate(structures, start=1):
+        roi, drawn = Dataset(), Dataset()
+        roi.ROINumber, roi.ROIName, roi.ReferencedFrameOfReferenceUID = number, name, "1.2.3.2"
+        drawn.ReferencedROINumber, drawn.ContourSequence = number, []
+        for z, points in contours:
+            contour = Dataset()
+            contour.ContourGeometricType, contour.NumberOfContourPoints = kind, len(points)
+            heights = np.broadcast_to(z, len(points))
+            contour.ContourData = [f"{v:.9g}" for v in np.column_stack([points, heights]).ravel()]
+            drawn.ContourSequence.append(contour)
+        dataset.StructureSetROISequence.append(roi)
+        dataset.ROIContourSequence.append(drawn)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
