@@ -39,7 +39,7 @@ def test_a_program_that_reads_odd_headers_has_an_empty_stderr(tmp_path):
         whole = path.read_bytes()
         path.write_bytes(whole.replace(b"20240603", b"2024/6/3").replace(b"1.2.3.2\0", b"1.02.3.2"))
     pet_series(tmp_path / "pet", values, [1.0] * 4, [("20240604", "063000", 900.0, None)] * 4)
-    square = [(-5.5, -17), (-5.5, -19), (-9, -19)]
+    square = [(-6, -17), (-6, -19), (-9, -19)]
     rtstruct(tmp_path / "rs.dcm", [("A", [(30, square), (32, square)])])
     program = (
         "import sys; from pathlib import Path; from mcdose.io.ct import read_ct;"
