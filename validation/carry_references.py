@@ -1,0 +1,191 @@
+"""Carry the figures that the cases need from the reference folder into their reference.csv.
+
+    python -m validation.carry_references FOLDER
+
+FOLDER holds `penelope/` and `egsnrc/` as described in the header of every file written.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from validation.folding import (
+    Shells,
+    fraction_within_cube,
+    gaussian_shells,
+    gaussian_voxel_to_voxel,
+    voxel_to_voxel,
+)
+from validation.tables import read_table, write_table
+
+HERE = Path(__file__).parent
+PENELOPE = (
+    "PENELOPE-2018 physics through PenRed 1.14 (git 9978863), C1 = C2 = 0.05, WCC = WCR = 1 keV, electrons to 10 keV,"
+    " photons to 1 keV; Y-90 mean energy 927.338 keV; run for this project"
+)
+EGSNRC = (
+    "EGSnrc (y90app), spin effects on; Y-90 mean energy 933.885 keV; "
+    "run for this project"
+)
+PENELOPE_MEAN_MEV = 0.927338
+EGSNRC_MEAN_MEV = 0.933885
+ANISOTROPIC_VOXEL_MM = (5.0, 3.0, 2.0)
+ANISOTROPIC_OFFSETS = (
+    (0, 0, 0),
+    (0, 0, 1),
+    (0, 1, 0),
+    (1, 0, 0),
+    (0, 1, 1),
+    (1, 0, 1),
+    (1, 1, 0),
+    (1, 1, 1),
+    (0, 0, 2),
+    (0, 2, 0),
+)
+UNIFORM_CUBES_MM = ((33.0, 15.0), (96.0, 36.0))  # half width of the cube, of its central block
+
+
+def _shells(path: Path, mean_mev: float) -> Shells:
+    rows = read_table(path)
+    inner = [float(row["r_inner_mm"]) for row in rows]
+    return Shells(
+        np.array([*inner, float(rows[-1]["r_outer_mm"])]),
+        mean_mev * np.array([float(row["fraction"]) for row in rows]),
+        mean_mev * np.array([float(row["standard_error"]) for row in rows]),
+    )
+
+
+def carry_voxel(folder: Path) -> None:
+    """S values of cubic 3 mm voxels, by two codes."""
+    values: dict[tuple[int, ...], dict[str, object]] = {}
+    for code in ("penelope", "egsnrc"):
+        for row in read_table(folder / code / "voxel_y90_water_3mm.csv"):
+            index = tuple(sorted((int(row[axis]) for axis in "ijk"), reverse=True))
+            entry = values.setdefault(index, dict(zip("ijk", index, strict=True)))
+            entry[code] = row["S_mGy_per_MBq_s"]
+            entry[f"{code}_standard_error"] = row["standard_error"]
+    wanted = ((0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0), (3, 0, 0))
+    write_table(
+        HERE / "voxel_y90_water_3mm" / "reference.csv",
+        [
+            "Y-90 uniform in a cubic 3 mm voxel of water at 1 g/cm3, means over symmetric voxels; mGy/(MBq s)",
+            f"penelope: {PENELOPE}; 1e6 histories",
+            f"egsnrc: {EGSNRC}; 8e6 histories",
+        ],
+        [values[index] for index in wanted],
+    )
+
+
+def carry_interface(folder: Path) -> None:
+    """Voxels above 1 % of the self value on both sides of a water-lung interface."""
+    rows: list[dict[str, object]] = []
+    for source, name in (("water", "interface_water_lung_3mm"), ("lung", "interface_source_in_lung_3mm")):
+        table = read_table(folder / "penelope" / f"{name}.csv")
+        highest = max(float(row["dose_mGy_per_MBq_s"]) for row in table)
+        rows += [
+            {
+                "source_in": source,
+                "i": row["i"],
+                "j": row["j"],
+                "z_lo_mm": float(row["z_lo_mm"]) + 0.0,
+                "material": row["material"],
+                "penelope": row["dose_mGy_per_MBq_s"],
+                "standard_error": row["standard_error"],
+            }
+            for row in table
+            if float(row["dose_mGy_per_MBq_s"]) > 0.01 * highest
+        ]
+    write_table(
+        HERE / "interface_water_lung" / "reference.csv",
+        [
+            "Y-90 uniform in one 3 mm voxel beside the plane z = 0: water (1.0) at z < 0, lung (ICRU-44, 0.26 g/cm3) at z > 0;",
+            "voxel (i, j) from the axis in x and y, mean over the 8-fold symmetry; mGy/(MBq s); above 1 % of the self value",
+            f"{PENELOPE}; 8e5 (source in water) and 4e5 (in lung) histories",
+        ],
+        rows,
+    )
+    slices = read_table(folder / "egsnrc" / "interface_water_lung_1mm_slices.csv")
+    self_value = np.mean(
+        [float(row["dose_Gy_per_decay"]) for row in slices if row["zone"] == "col3" and -3.0 <= float(row["x_lo_mm"]) < 0.0]
+    )
+    write_table(
+        HERE / "interface_water_lung" / "reference_slices.csv",
+        [
+            "Y-90 uniform in a 3 mm cube of water at -3 < x < 0 mm; lung (0.26 g/cm3) at x > 0; 1 mm slices in x;",
+            "zone col3: |y|, |z| < 1.5 mm, sq9: the ring from 1.5 to 4.5 mm around it; mGy/(MBq s); above 1 % of the self value",
+            f"{EGSNRC}; 4e5 histories",
+        ],
+        [
+            {
+                "zone": row["zone"],
+                "x_lo_mm": float(row["x_lo_mm"]),
+                "egsnrc": f"{float(row['dose_Gy_per_decay']) * 1e9:.6e}",
+                "standard_error": f"{float(row['stderr_Gy']) * 1e9:.1e}",
+            }
+            for row in slices
+            if float(row["dose_Gy_per_decay"]) > 0.01 * self_value
+        ],
+    )
+
+
+def carry_anisotropy(folder: Path) -> None:
+    """Point kernels of two codes, folded over voxels of 2 x 3 x 5 mm."""
+    kernels = {
+        "penelope": _shells(folder / "penelope" / "point_y90_water.csv", PENELOPE_MEAN_MEV),
+        "egsnrc": _shells(folder / "egsnrc" / "point_y90_water.csv", EGSNRC_MEAN_MEV),
+    }
+    rows = []
+    for offset in ANISOTROPIC_OFFSETS:
+        row: dict[str, object] = dict(zip("zyx", offset, strict=True))
+        for code, shells in kernels.items():
+            value, error = voxel_to_voxel(shells, ANISOTROPIC_VOXEL_MM, offset)
+            row[code] = f"{value:.6e}"
+            row[f"{code}_standard_error"] = f"{error:.1e}"
+        gaussian = gaussian_shells(2.0, kernels["penelope"].edges_mm)
+        exact = gaussian_voxel_to_voxel(2.0, ANISOTROPIC_VOXEL_MM, offset)
+        row["gaussian_check"] = f"{voxel_to_voxel(gaussian, ANISOTROPIC_VOXEL_MM, offset)[0] / exact - 1.0:.1e}"
+        rows.append(row)
+    write_table(
+        HERE / "anisotropy_2x3x5" / "reference.csv",
+        [
+            "Y-90 uniform in a voxel of (z, y, x) = (5, 3, 2) mm in water at 1 g/cm3, S at the offset (z, y, x) in voxels; mGy/(MBq s)",
+            "0.1 mm shells of a point source to 12 mm folded over both voxels by validation/folding.py",
+            f"penelope: {PENELOPE}; 4.5e6 histories",
+            f"egsnrc: {EGSNRC}; 1e6 histories",
+            "gaussian_check: error of the same fold for a Gaussian of 2 mm (1 sigma) in the same shells, against its closed form",
+        ],
+        rows,
+    )
+
+
+def carry_uniform(folder: Path) -> None:
+    """Fraction of the energy that a cube reaches from its central block."""
+    shells = _shells(folder / "penelope" / "point_y90_water_to_200mm.csv", PENELOPE_MEAN_MEV)
+    cumulative = np.cumsum(shells.energy_mev) / PENELOPE_MEAN_MEV
+    write_table(
+        HERE / "uniform_large_medium" / "reference.csv",
+        [
+            "Uniform Y-90 source filling a cube of water: mean dose in the central block over E/m, by reciprocity the fraction of the",
+            "energy of a point source that 1 mm shells (out to 200 mm) leave inside the cube (validation/folding.py)",
+            PENELOPE + "; 4.5e6 histories",
+            f"the same shells absorb {cumulative[29]:.4f} inside a sphere of 30 mm, {cumulative[95]:.4f} inside 96 mm",
+        ],
+        [
+            {
+                "half_width_mm": half_width,
+                "block_mm": block,
+                "absorbed_fraction": f"{fraction_within_cube(shells, PENELOPE_MEAN_MEV, half_width, block):.6f}",
+            }
+            for half_width, block in UNIFORM_CUBES_MM
+        ],
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    for carry in (carry_voxel, carry_interface, carry_anisotropy, carry_uniform):
+        carry(Path(sys.argv[1]))
