@@ -1,3 +1,74 @@
 """mcdose: Monte Carlo absorbed dose for radionuclide therapy."""
 
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mcdose.calibration import Calibration as Calibration
+    from mcdose.citations import citations as citations
+    from mcdose.devices import Device as Device
+    from mcdose.devices import devices as devices
+    from mcdose.dose import absorbed_dose as absorbed_dose
+    from mcdose.dvh import dvh as dvh
+    from mcdose.errors import Cancelled as Cancelled
+    from mcdose.errors import InputError as InputError
+    from mcdose.grid import Grid as Grid
+    from mcdose.grid import Volume as Volume
+    from mcdose.media import Medium as Medium
+    from mcdose.media import media as media
+    from mcdose.media import medium as medium
+    from mcdose.merge import merge as merge
+    from mcdose.nuclides import (
+        activity_to_tia as activity_to_tia,
+    )
+    from mcdose.nuclides import (
+        nuclide as nuclide,
+    )
+    from mcdose.nuclides import (
+        nuclides as nuclides,
+    )
+    from mcdose.parameters import TransportParameters as TransportParameters
+    from mcdose.result import DoseResult as DoseResult
+
 __version__ = "0.1.0.dev0"
+
+# Public names and where they live; loaded on first use, so that `import mcdose` costs nothing.
+_HOMES = {
+    "absorbed_dose": "dose",
+    "merge": "merge",
+    "DoseResult": "result",
+    "TransportParameters": "parameters",
+    "activity_to_tia": "nuclides",
+    "nuclide": "nuclides",
+    "nuclides": "nuclides",
+    "Medium": "media",
+    "media": "media",
+    "medium": "media",
+    "Calibration": "calibration",
+    "dvh": "dvh",
+    "devices": "devices",
+    "Device": "devices",
+    "citations": "citations",
+    "Grid": "grid",
+    "Volume": "grid",
+    "InputError": "errors",
+    "Cancelled": "errors",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+logging.getLogger("mcdose").addHandler(logging.NullHandler())  # the library itself prints nothing
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mcdose' has no attribute {name!r}")
+    value = getattr(import_module(f"mcdose.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

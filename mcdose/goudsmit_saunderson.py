@@ -1,11 +1,14 @@
 """Multiple scattering of condensed steps: from single scattering to tables of deflection angles.
 
-Host side, float64. Elastic scattering on nuclei is the screened Rutherford cross section with Moliere's screening angle times the
+Host side, float64. Elastic scattering on nuclei is the screened Rutherford cross section with Moliere's screening
+angle times the
 McKinley-Feshbach expansion of the Mott factor; soft collisions with electrons are Moller's (close) and the longitudinal
-distant ones, up to the cut above which knock-on electrons are followed one by one. Goudsmit and Saunderson's series is exact
+distant ones, up to the cut above which knock-on electrons are followed one by one. Goudsmit and Saunderson's series
+is exact
 in the angle for a step that loses energy on the way.
 
-Neglects: the Mott factor beyond second Born approximation (within 1 % of partial waves in water from 50 keV to 3 MeV; 2 % at 20 keV), spin effects
+Neglects: the Mott factor beyond second Born approximation (within 1 % of partial waves in water from 50 keV to 3
+MeV; 2 % at 20 keV), spin effects
 in soft collisions, energy straggling inside a step.
 
 Sources: Goudsmit and Saunderson, Phys. Rev. 57 (1940) 24; Moliere, Z. Naturforsch. 2a (1947) 133; McKinley and
@@ -44,9 +47,9 @@ def legendre(orders: int, x: Array) -> Array:
     if orders >= 1:
         missing[1] = 2.0 * x
     for order in range(1, orders):
-        missing[order + 1] = (
-            (2 * order + 1) * (mu * missing[order] + 2.0 * x) - order * missing[order - 1]
-        ) / (order + 1)
+        missing[order + 1] = ((2 * order + 1) * (mu * missing[order] + 2.0 * x) - order * missing[order - 1]) / (
+            order + 1
+        )
     return missing
 
 
@@ -72,7 +75,8 @@ def screening_parameter(atomic_number: int, energy: Array) -> Array:
     beta_squared = momentum_squared / (energy + ELECTRON_MASS) ** 2
     radius = 0.88534 * atomic_number ** (-1.0 / 3.0) * BOHR_RADIUS
     born = FINE_STRUCTURE * atomic_number
-    return (HBAR_C_MEV_CM / radius) ** 2 / momentum_squared * (1.13 + 3.76 * born**2 / beta_squared) / 4.0
+    eta = (HBAR_C_MEV_CM / radius) ** 2 / momentum_squared * (1.13 + 3.76 * born**2 / beta_squared) / 4.0
+    return np.asarray(eta)
 
 
 def electrons_per_gram(medium: Medium) -> float:
@@ -92,7 +96,8 @@ def nuclear_moments(medium: Medium, energy: Array) -> Array:
 
     Returns
     -------
-    moments : (n, ORDERS + 1) cm2/g, integrals of (1 - P_l) over the cross section; [:, 1] is 1 / first transport mean free path
+    moments : (n, ORDERS + 1) cm2/g, integrals of (1 - P_l) over the cross section; [:, 1] is 1 / first transport
+        mean free path
     """
     x, weights, missing = _angle_nodes()
     momentum_squared = _momentum_squared(energy)[:, None]
@@ -107,13 +112,14 @@ def nuclear_moments(medium: Medium, energy: Array) -> Array:
         half_angle = np.sqrt(x)
         mott = 1.0 - beta_squared * x + PI * FINE_STRUCTURE * beta * z * half_angle * (1.0 - half_angle)
         cross_section += AVOGADRO * fraction / atom.atomic_weight * z**2 * mott / (x + eta) ** 2
-    return (rutherford * cross_section * weights) @ missing.T
+    return np.asarray((rutherford * cross_section * weights) @ missing.T)
 
 
 def soft_electron_moments(medium: Medium, energy: Array, cut: float) -> Array:
     """Return the transport coefficients of inelastic collisions that lose less than `cut` [MeV].
 
-    Distant collisions transfer the recoil Q below the mean excitation energy I with dQ / (I Q), close ones lose T between I and
+    Distant collisions transfer the recoil Q below the mean excitation energy I with dQ / (I Q), close ones lose T
+    between I and
     the cut (or half of the energy) by Moller's formula, both deflecting as a free electron of that recoil would.
 
     Returns
@@ -166,9 +172,9 @@ def step_moments(
     exponents = np.zeros((energy.size, ORDERS + 1))
     for point, weight in zip(points, weights, strict=True):
         passed = energy * (1.0 - 0.5 * fraction * (1.0 + point))
-        per_mev = (nuclear_moments(medium, passed) + soft_electron_moments(medium, passed, cut)) / stopping_power(passed)[
-            :, None
-        ]
+        per_mev = (nuclear_moments(medium, passed) + soft_electron_moments(medium, passed, cut)) / stopping_power(
+            passed
+        )[:, None]
         exponents += 0.5 * weight * (energy * fraction)[:, None] * per_mev
     return exponents
 
@@ -196,7 +202,8 @@ def deflection_table(exponents: Array, cells: int) -> Array:
 
     Returns
     -------
-    table : (n, cells + 2): the shape parameter a, then t at equal cumulative probability, (1 - cos)/2 = a t / (1 + a - t)
+    table : (n, cells + 2): the shape parameter a, then t at equal cumulative probability, (1 - cos)/2 = a t / (1 + a
+        - t)
     """
     rows = exponents.shape[0]
     # a from the median: t = 1/2 there when x_median = a / (1 + 2 a)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 class Grid:
     """An axis-aligned voxel grid in DICOM patient coordinates (LPS), millimetres.
 
-    Axis order is (z, y, x) everywhere; indices increase with the patient coordinate (towards left, posterior, superior).
+    Axis order is (z, y, x) everywhere; indices increase with the patient coordinate (towards left, posterior,
+    superior).
 
     Parameters
     ----------
@@ -34,11 +35,13 @@ class Grid:
 
     def edges_mm(self, axis: int) -> NDArray[np.float64]:
         """Voxel boundaries along an axis (0 = z, 1 = y, 2 = x), shape (n + 1,), mm."""
-        return self.origin_mm[axis] + (np.arange(self.shape[axis] + 1) - 0.5) * self.voxel_mm[axis]
+        return np.asarray(
+            self.origin_mm[axis] + (np.arange(self.shape[axis] + 1) - 0.5) * self.voxel_mm[axis], np.float64
+        )
 
     def centres_mm(self, axis: int) -> NDArray[np.float64]:
         """Voxel centres along an axis (0 = z, 1 = y, 2 = x), shape (n,), mm."""
-        return self.origin_mm[axis] + np.arange(self.shape[axis]) * self.voxel_mm[axis]
+        return np.asarray(self.origin_mm[axis] + np.arange(self.shape[axis]) * self.voxel_mm[axis], np.float64)
 
 
 @dataclass(frozen=True)

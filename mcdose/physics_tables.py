@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mcdose import electron_data, goudsmit_saunderson, photon_data
 from mcdose.constants import CLASSICAL_ELECTRON_RADIUS, ELECTRON_MASS, PI
 from mcdose.media import Medium
+from mcdose.parameters import TransportParameters
 from mcdose.physics.compton import X_MAX
 from mcdose.physics.lookup import energy_grid
 from mcdose.transport.photon import LOWEST_PHOTON
@@ -37,42 +38,20 @@ RADIATION_CELLS = 40  # cells of k/E of the bremsstrahlung shape
 BINDING_CELLS = 256  # cells of sqrt(x) of the scattering functions
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """Choices of the condensed-history transport; the defaults are what the validation was done with.
-
-    Parameters
-    ----------
-    delta_cut_mev : knock-on electrons above it are followed one by one
-    photon_cut_mev : bremsstrahlung photons above it are followed
-    lowest_mev : electrons below it are stopped whatever their range
-    stop : an electron stops when its residual range is below this part of the shortest voxel side, in the local density
-    coarse : steps are coarse when the residual range is below this part of the shortest voxel side
-    step_fine, step_coarse : part of its energy that an electron loses softly in a step
-    """
-
-    delta_cut_mev: float = 0.1
-    photon_cut_mev: float = 0.01
-    lowest_mev: float = 0.01
-    stop: float = 0.05
-    coarse: float = 0.4
-    step_fine: float = 0.12
-    step_coarse: float = 0.25
-
-    def cuts(self) -> Cuts:
-        """Return the values as the transport reads them."""
-        return Cuts(
-            np.float32(self.delta_cut_mev),
-            np.float32(self.photon_cut_mev),
-            np.float32(self.lowest_mev),
-            np.float32(self.stop),
-            np.float32(self.coarse),
-            np.float32(self.step_fine),
-            np.float32(self.step_coarse),
-        )
+def cuts(parameters: TransportParameters) -> Cuts:
+    """Return the parameters as the transport reads them."""
+    return Cuts(
+        np.float32(parameters.delta_cut_mev),
+        np.float32(parameters.photon_cut_mev),
+        np.float32(parameters.lowest_mev),
+        np.float32(parameters.stop),
+        np.float32(parameters.coarse),
+        np.float32(parameters.step_fine),
+        np.float32(parameters.step_coarse),
+    )
 
 
-def soft_stopping_power(medium: Medium, energy: Array, parameters: Parameters) -> Array:
+def soft_stopping_power(medium: Medium, energy: Array, parameters: TransportParameters) -> Array:
     """Return the energy loss below the cuts, collisions and radiation, MeV cm2/g."""
     return electron_data.collision_stopping_power(
         medium, energy, parameters.delta_cut_mev
@@ -80,7 +59,7 @@ def soft_stopping_power(medium: Medium, energy: Array, parameters: Parameters) -
 
 
 def soft_variance(medium: Medium, energy: Array, delta_cut_mev: float) -> Array:
-    """Return the variance of the soft collision loss, MeV2 cm2/g: the second moment of Moller's formula below the cut."""
+    """Return the variance of the soft loss, MeV2 cm2/g: the second moment of Moller's formula below the cut."""
     points, weights = np.polynomial.legendre.leggauss(32)
     tau = energy[:, None] / ELECTRON_MASS
     beta_squared = tau * (tau + 2.0) / (tau + 1.0) ** 2
@@ -94,7 +73,18 @@ def soft_variance(medium: Medium, energy: Array, delta_cut_mev: float) -> Array:
     return np.asarray(integral * goudsmit_saunderson.electrons_per_gram(medium))
 
 
-def build(media: Sequence[Medium], largest_density: Sequence[float], parameters: Parameters) -> Tables:
+def hinge_shortening(strength: Array) -> Array:
+    """Return the straight advance of a hinged step over its path length, for first transport exponents `strength`.
+
+    A path of K transport mean free paths advances by (1 - exp(-K)) / K of its length on average (Lewis, Phys. Rev.
+    78 (1950) 526), the
+    two straight parts of a hinged step by (1 + exp(-K)) / 2: shortened by tanh(K/2) / (K/2), the mean advance is exact.
+    """
+    half = 0.5 * np.maximum(strength, 1e-6)
+    return np.asarray(np.tanh(half) / half)
+
+
+def build(media: Sequence[Medium], largest_density: Sequence[float], parameters: TransportParameters) -> Tables:
     """Return the tables of the media in use.
 
     Parameters
@@ -144,9 +134,7 @@ class _MediumTables:
 
 
 @lru_cache(maxsize=64)
-def _cached_medium_tables(medium_key: tuple[object, ...], parameters: Parameters) -> _MediumTables:
-    name, composition, density, excitation = medium_key
-    medium = Medium(str(name), dict(composition), float(density), float(excitation))  # type: ignore[call-overload, arg-type]
+def _medium_tables(medium: Medium, parameters: TransportParameters) -> _MediumTables:
     electrons = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS)
     angles = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ANGLE_BITS)
     photons = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
@@ -159,30 +147,23 @@ def _cached_medium_tables(medium_key: tuple[object, ...], parameters: Parameters
     def soft_interpolated(energy: Array) -> Array:
         return np.exp(np.interp(np.log(energy), np.log(electrons), np.log(soft)))
 
-    tables = {}
-    for name, fraction in (("fine", parameters.step_fine), ("coarse", parameters.step_coarse)):
+    deflections = []
+    advances = []
+    for fraction in (parameters.step_fine, parameters.step_coarse):
         exponents = goudsmit_saunderson.step_moments(
             medium, angles, fraction, parameters.delta_cut_mev, soft_interpolated
         )
-        tables[name] = goudsmit_saunderson.deflection_table(exponents, ANGLE_CELLS)
+        deflections.append(goudsmit_saunderson.deflection_table(exponents, ANGLE_CELLS))
+        strength = np.interp(np.log(electrons), np.log(angles), exponents[:, 1])
+        advances.append(soft / hinge_shortening(strength))
 
     mu = photon_data.mass_attenuation(medium, np.maximum(photons, LOWEST_PHOTON))
     x = X_MAX * np.linspace(0.0, 1.0, BINDING_CELLS + 1) ** 2
     return _MediumTables(
-        electron=np.stack([electron_data.csda_range(medium, electrons), soft, variance], axis=1),
+        electron=np.stack([electron_data.csda_range(medium, electrons), variance / soft, *advances], axis=1),
         hard=np.stack([moller / soft, radiation / soft], axis=1),
-        fine=tables["fine"],
-        coarse=tables["coarse"],
+        fine=deflections[0],
+        coarse=deflections[1],
         photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent], axis=1), axis=1),
         binding=np.clip(photon_data.incoherent_scattering_function(medium, x), 0.0, 1.0),
     )
-
-
-def _medium_tables(medium: Medium, parameters: Parameters) -> _MediumTables:
-    key = (
-        medium.name,
-        tuple(sorted(medium.composition.items())),
-        medium.density_g_cm3,
-        medium.mean_excitation_energy_ev,
-    )
-    return _cached_medium_tables(key, parameters)

@@ -1,0 +1,1 @@
+"""Who runs the histories: one file per kind of device."""

@@ -8,7 +8,6 @@ from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled
 from mcdose.physics.random import random_block, uniform
 
-
 # x = E[MeV] sin(theta/2) / (hc), hc = 0.01239841984 MeV angstrom
 _INVERSE_HC = 80.65543937349212
 X_MAX = 256.0  # 1/angstrom: S = Z beyond (E of 3 MeV scattered back is 242)

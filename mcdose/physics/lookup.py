@@ -5,11 +5,12 @@ Each octave of energy is cut into 2^bits equal parts, so the exponent and the le
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcdose.jit import compiled
 
 
-def energy_grid(lowest_exponent, highest_exponent, bits):
+def energy_grid(lowest_exponent: int, highest_exponent: int, bits: int) -> NDArray[np.float64]:
     """Return the nodes [MeV] from 2^lowest to 2^highest, 2^bits equal steps an octave, as float64, shape (n + 1,)."""
     octaves = 2.0 ** np.arange(lowest_exponent, highest_exponent)
     steps = 1.0 + np.arange(2**bits) / 2.0**bits
@@ -28,7 +29,7 @@ def locate(energy, lowest_exponent, bits, last):
     """
     pattern = np.float32(energy).view(np.int32)
     index = (pattern >> np.int32(23 - bits)) - np.int32((127 + lowest_exponent) << bits)
-    place = np.float32(pattern & np.int32((1 << (23 - bits)) - 1)) * np.float32(1.0 / (1 << (23 - bits)))
+    place = np.float32(pattern & np.int32((1 << (23 - bits)) - 1)) * (np.float32(1.0) / np.float32(1 << (23 - bits)))
     if index < 0:
         return np.int32(0), np.float32(0.0)
     if index > last:

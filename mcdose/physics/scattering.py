@@ -21,7 +21,8 @@ def sample_deflection(tables, row, uniform_1):
 
     Notes
     -----
-    (1 - cos)/2 = a t / (1 + a - t). With t uniform this is the Rutherford-like a (1 + a) / (x + a)^2, so t as a function of the
+    (1 - cos)/2 = a t / (1 + a - t). With t uniform this is the Rutherford-like a (1 + a) / (x + a)^2, so t as a
+    function of the
     cumulative probability is smooth up to backscattering and is interpolated linearly. The tables and their
     physics (screened Rutherford times Mott factor, soft electron collisions) are made by `mcdose.goudsmit_saunderson`.
     """

@@ -17,17 +17,16 @@ def sample_loss(mean, variance, uniform_1):
 
     Notes
     -----
-    Three regimes after Salvat, PENELOPE-2018, NEA/MBDAV/R(2019)1, sec. 4.2.3.1 (there the first is a truncated Gaussian):
+    Three regimes after Salvat, PENELOPE-2018, NEA/MBDAV/R(2019)1, sec. 4.2.3.1 (there the first is a truncated
+    Gaussian):
     a triangle on mean +- sqrt(6) sigma while that stays positive, a uniform on mean +- sqrt(3) sigma,
     and below that a chance of no loss at all with a uniform up to some largest loss. All three are exact in
     mean and variance; the sum over the flights of a history is what straggles.
     """
     square = mean * mean
     if square > 6.0 * variance:
-        if uniform_1 < 0.5:
-            deviate = math.sqrt(2.0 * uniform_1) - 1.0
-        else:
-            deviate = 1.0 - math.sqrt(2.0 - 2.0 * uniform_1)
+        rising = uniform_1 < 0.5
+        deviate = math.sqrt(2.0 * uniform_1) - 1.0 if rising else 1.0 - math.sqrt(2.0 - 2.0 * uniform_1)
         return mean + math.sqrt(6.0 * variance) * deviate
     if square > 3.0 * variance:
         return mean + math.sqrt(3.0 * variance) * (2.0 * uniform_1 - 1.0)

@@ -1,0 +1,1 @@
+"""One history, single-source; start with history.py."""

@@ -1,9 +1,12 @@
 """Condensed-history transport of one electron (class II, random hinge).
 
-A *step* is the path on which the electron softly loses a fixed part of its energy. Its whole deflection happens at one point of it, the
-hinge, which is uniform in the step; so the electron flies straight from hinge to hinge, through any number of voxel faces, unless a hard
+A *step* is the path on which the electron softly loses a fixed part of its energy. Its whole deflection happens at
+one point of it, the
+hinge, which is uniform in the step; so the electron flies straight from hinge to hinge, through any number of voxel
+faces, unless a hard
 collision comes first. Everything is counted in the mean energy lost: a voxel of another density or medium changes
-only how many centimetres a MeV is worth. Sources: random hinge, Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447;
+only how many centimetres a MeV is worth. Sources: random hinge, Fernandez-Varea et al., Nucl. Instrum. Meth. B 73
+(1993) 447;
 steps decoupled from faces, Sempau, Wilderman, Bielajew (DPM), Phys. Med. Biol. 45 (2000) 2263.
 """
 
@@ -23,6 +26,7 @@ from mcdose.physics.straggling import sample_loss
 from mcdose.transport.score import quanta, score
 from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
 from mcdose.transport.tables import (
+    ADVANCE_FINE,
     ANGLE_BITS,
     ANGLE_LAST,
     BREMSSTRAHLUNG,
@@ -31,7 +35,6 @@ from mcdose.transport.tables import (
     ELECTRON_LOW,
     MOLLER,
     RANGE,
-    STOPPING,
     VARIANCE,
 )
 from mcdose.transport.world import FAR, Place, across_face, moved, to_face, voxel_of
@@ -150,25 +153,26 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
 
         # How far this flight goes, in mean soft loss.
         hard = False
-        mean_loss = before_hinge
+        mean_loss = max(before_hinge, 1.0e-9)
         bound = tables.hard_bound[index + 1]
         if stopping_here:
             mean_loss = energy
         elif to_hard < mean_loss * bound:
-            mean_loss = to_hard / bound
+            mean_loss = max(to_hard / bound, 1.0e-9)
             hard = True
         else:
             to_hard -= mean_loss * bound
 
         middle = energy - 0.5 * mean_loss
         middle_index, middle_inside = locate(middle, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-        stopping = _column(tables.electron, medium, middle_index, middle_inside, STOPPING)
+        advance = ADVANCE_FINE + (np.int32(1) if coarse else np.int32(0))
+        stopping = _column(tables.electron, medium, middle_index, middle_inside, advance)
         if stopping_here:
             stopping *= RESIDUAL_PATH
             loss = energy
         else:
             variance = _column(tables.electron, medium, middle_index, middle_inside, VARIANCE)
-            loss = min(sample_loss(mean_loss, variance * mean_loss / stopping, uniform_low(word_3)), 0.95 * energy)
+            loss = min(sample_loss(mean_loss, variance * mean_loss, uniform_low(word_3)), 0.95 * energy)
         after = energy - loss
 
         # Fly, through as many voxels as it takes.
@@ -178,10 +182,7 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             rate = density * stopping  # MeV/cm
             distance = left / rate if rate * FAR > left else FAR
             offset_z, offset_y, offset_x = moved(world, place, u, v, w, distance)
-            if (
-                min(offset_z, min(offset_y, offset_x)) >= 0.0
-                and max(offset_z, max(offset_y, offset_x)) <= 1.0
-            ):
+            if min(offset_z, min(offset_y, offset_x)) >= 0.0 and max(offset_z, max(offset_y, offset_x)) <= 1.0:
                 place = Place(place.z, place.y, place.x, offset_z, offset_y, offset_x)
                 break
             distance, axis = to_face(world, place, u, v, w)
@@ -200,7 +201,7 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             new_medium = np.int32(world.medium[voxel])
             if new_medium != medium:
                 medium = new_medium
-                stopping = _column(tables.electron, medium, middle_index, middle_inside, STOPPING)
+                stopping = _column(tables.electron, medium, middle_index, middle_inside, advance)
                 if stopping_here:
                     stopping *= RESIDUAL_PATH
 

@@ -1,6 +1,7 @@
 """Transport of one photon: straight flights and interactions, by Woodcock's fictitious collisions.
 
-Neglects Rayleigh scattering (forward, no energy is left) and fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
+Neglects Rayleigh scattering (forward, no energy is left) and fluorescence. Source: Woodcock et al., ANL-7050 (1965)
+557.
 """
 
 import math

@@ -1,6 +1,7 @@
 """Energy as integers, and the one seam between devices: adding to a tally that several threads share.
 
-Energy is counted in quanta of 2^-32 MeV. What a particle leaves in a voxel is the difference of its *rounded* energies before and
+Energy is counted in quanta of 2^-32 MeV. What a particle leaves in a voxel is the difference of its *rounded*
+energies before and
 after, so every sum telescopes and the balance of a history is exact whatever the order of the additions.
 """
 
@@ -27,10 +28,10 @@ def score(tally: Any, index: Any, amount: Any) -> None:
 
 
 @intrinsic
-def _atomic_add(typing_context, tally, index, amount):  # type: ignore[no-untyped-def]
+def _atomic_add(typing_context, tally, index, amount):
     """One `atomicrmw add`, relaxed: integer sums do not depend on the order."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         array_type, index_type, _ = signature.args
         array = context.make_array(array_type)(context, builder, arguments[0])
         position = context.cast(builder, arguments[1], index_type, types.intp)
@@ -42,5 +43,5 @@ def _atomic_add(typing_context, tally, index, amount):  # type: ignore[no-untype
 
 
 @overload(score, target="cpu")
-def _score_on_cpu(tally, index, amount):  # type: ignore[no-untyped-def]
+def _score_on_cpu(tally, index, amount):
     return lambda tally, index, amount: _atomic_add(tally, index, amount)

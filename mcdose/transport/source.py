@@ -11,36 +11,40 @@ from mcdose.transport.world import Place
 
 
 class Source(NamedTuple):
-    """Decays per voxel and energies, as integer tables that no voxel can fall through.
+    """Decays per voxel as cumulative integers, 2^31 to a line: no voxel is missed, however many there are.
 
-    A row (z, y) is drawn by Walker's alias method, then a voxel of the row from its cumulative activity.
+    A slab z is drawn, then a row y of it, then a voxel x of the row. Made by `mcdose.source_tables`.
     """
 
-    row_keep: Any  # (nz ny,) uint32, keep the drawn row when the second word is below this
-    row_alias: Any  # (nz ny,) int32, else take this one
-    cumulative: Any  # (nz ny nx,) uint32, within each row, 2^32 - 1 at the end
+    slabs: Any  # (nz,) uint32
+    rows: Any  # (nz ny,) uint32, cumulative within each slab
+    voxels: Any  # (nz ny nx,) uint32, cumulative within each row
     energies: Any  # (n + 1,) float32, MeV at equal cumulative probability
 
 
-_32 = np.uint64(32)
+@compiled
+def _drawn(cumulative, start, count, word):
+    """Return the first of `count` entries from `start` whose cumulative value is above the word's high 31 bits."""
+    word = np.uint32(word >> np.uint32(1))
+    low = np.int32(0)
+    high = np.int32(count - 1)
+    while low < high:
+        middle = np.int32((low + high) >> 1)
+        if cumulative[start + middle] > word:
+            high = middle
+        else:
+            low = np.int32(middle + 1)
+    return low
 
 
 @compiled
 def sample_voxel(source, ny, nx, word_1, word_2, word_3):
     """Return the voxel (z, y, x) of a decay, with probability proportional to its activity."""
-    row = np.int32((np.uint64(word_1) * np.uint64(source.row_keep.shape[0])) >> _32)
-    if word_2 >= source.row_keep[row]:
-        row = source.row_alias[row]
-    start = np.int64(row) * np.int64(nx)
-    low = np.int32(0)  # the first voxel whose cumulative activity is above the word
-    high = np.int32(nx - 1)
-    while low < high:
-        middle = np.int32((low + high) >> 1)
-        if source.cumulative[start + middle] > word_3:
-            high = middle
-        else:
-            low = np.int32(middle + 1)
-    return np.int32(row // ny), np.int32(row % ny), low
+    z = _drawn(source.slabs, np.int64(0), source.slabs.shape[0], word_1)
+    row = np.int64(z) * np.int64(ny)
+    y = _drawn(source.rows, row, ny, word_2)
+    x = _drawn(source.voxels, (row + np.int64(y)) * np.int64(nx), nx, word_3)
+    return z, y, x
 
 
 @compiled

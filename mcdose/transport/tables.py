@@ -7,13 +7,13 @@ import numpy as np
 # Grids of energy (see physics.lookup): lowest and highest power of two [MeV] and the bits of an octave.
 ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS = -7, 2, 5
 ELECTRON_LAST = (ELECTRON_HIGH - ELECTRON_LOW) * 2**ELECTRON_BITS - 1
-ANGLE_BITS = 2
+ANGLE_BITS = 3
 ANGLE_LAST = (ELECTRON_HIGH - ELECTRON_LOW) * 2**ANGLE_BITS - 1
 PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS = -10, 2, 5
 PHOTON_LAST = (PHOTON_HIGH - PHOTON_LOW) * 2**PHOTON_BITS - 1
 
 # Columns of `Tables.electron`
-RANGE, STOPPING, VARIANCE = 0, 1, 2
+RANGE, VARIANCE, ADVANCE_FINE, ADVANCE_COARSE = 0, 1, 2, 3
 # Columns of `Tables.hard`
 MOLLER, BREMSSTRAHLUNG = 0, 1
 # Columns of `Tables.photon`: each includes those before it
@@ -23,7 +23,8 @@ PHOTOELECTRIC, WITH_PAIR, TOTAL = 0, 1, 2
 class Tables(NamedTuple):
     """Physics of the media in use; every array is float32."""
 
-    electron: Any  # (media, nodes, 3) residual range [g/cm2], soft stopping power [MeV cm2/g], variance [MeV2 cm2/g]
+    electron: Any  # (media, nodes, 4) residual range [g/cm2], variance per MeV of soft loss [MeV], and the
+    # soft loss per straight advance [MeV cm2/g] in fine and in coarse steps
     hard: Any  # (media, nodes, 2) Moller and bremsstrahlung events above the cuts, per MeV of soft loss
     hard_bound: Any  # (nodes,) no less than the sum of `hard` of any medium at any energy up to the node's, per MeV
     angle: Any  # (2 media angle_nodes, n + 2) deflection of a step: fine steps of all media, then coarse ones

@@ -1,6 +1,7 @@
 """The voxel world that particles move through.
 
-A place is a voxel and an offset inside it: a float32 coordinate of a 1.5 m grid could not hold the small steps. Distances are in cm,
+A place is a voxel and an offset inside it: a float32 coordinate of a 1.5 m grid could not hold the small steps.
+Distances are in cm,
 offsets in fractions of the voxel's side.
 """
 

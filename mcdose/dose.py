@@ -1,0 +1,227 @@
+"""The main call: time-integrated activity and density in, absorbed dose out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+import mcdose
+from mcdose.devices import choose_device
+from mcdose.nuclides import nuclide as find_nuclide
+from mcdose.parameters import TransportParameters
+from mcdose.problem import Problem, check_problem, check_regions
+from mcdose.result import DoseResult
+
+if TYPE_CHECKING:
+    from mcdose.calibration import Calibration
+    from mcdose.media import Medium
+    from mcdose.monte_carlo import Progress
+
+METHODS = ("monte-carlo", "local-deposition")
+SCALINGS = ("target", "none")
+
+
+def absorbed_dose(
+    tia_bq_s: ArrayLike,
+    voxel_mm: Sequence[float],
+    *,
+    nuclide: str = "Y-90",
+    density_g_cm3: ArrayLike | None = None,
+    medium: str | Medium | ArrayLike = "water",
+    media: Sequence[str | Medium] | None = None,
+    ct_hu: ArrayLike | None = None,
+    calibration: Calibration | None = None,
+    method: str = "monte-carlo",
+    density_scaling: str = "target",
+    gy_kg_per_gbq: float | None = None,
+    histories: int | None = None,
+    target_uncertainty: float | None = None,
+    first_history: int = 0,
+    dose_to_water: bool = False,
+    threads: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+    regions: Mapping[str, ArrayLike] | None = None,
+    density_floor_g_cm3: float = 0.05,
+    parameters: TransportParameters | None = None,
+) -> DoseResult:
+    """Compute the absorbed dose from a map of time-integrated activity.
+
+    Parameters
+    ----------
+    tia_bq_s : array_like, shape (nz, ny, nx) [Bq s]
+        Time-integrated activity per voxel, that is decays. The source point is uniform in its voxel; outside the
+        grid is vacuum.
+    voxel_mm : (dz, dy, dx) [mm]
+    nuclide : str
+    density_g_cm3 : array_like, shape (nz, ny, nx), or float [g/cm3], optional
+        None takes each medium's own density. Voxels of zero density are vacuum.
+    medium : str, Medium, or integer array_like, shape (nz, ny, nx)
+        A name from `media()`, or indices into `media`.
+    media : list of names or Medium, optional
+    ct_hu : array_like, shape (nz, ny, nx) [HU], optional
+        CT numbers on the same grid, instead of density and medium.
+    calibration : Calibration, optional
+        CT number to density and medium; None is `mcdose.calibration.SCHNEIDER`.
+    method : "monte-carlo" or "local-deposition"
+    density_scaling : "target" or "none"
+        For local deposition: mass from the voxel's density, or from the medium's own density.
+    gy_kg_per_gbq : float, optional [Gy kg/GBq]
+        For local deposition: the constant of a whole decay; None is the nuclide's.
+    histories : int, optional
+        Decays to simulate at most. With neither this nor `target_uncertainty`: 10 million.
+    target_uncertainty : float, optional
+        Stop, at a batch end, when the root mean square of the relative standard errors over the voxels with more
+        than half of the
+        99.9th percentile of dose and density above 0.1 g/cm3 is below it.
+    first_history : int
+        Number of the first history, so that a run can be split; `merge` adds the parts.
+    dose_to_water : bool
+        Report dose to water, by restricted stopping-power ratios, instead of dose to the medium of the voxel.
+    threads : int, optional
+        None is `NUMBA_NUM_THREADS` or the number of processors. The result does not depend on it.
+    device : "auto", "cpu", "cuda" or "cuda:N"
+    seed : int, 0 to 2^64 - 1
+    progress : callable (done, total or None) -> bool or None, optional
+        Called from this thread at batch ends; False stops the run after whole batches.
+    regions : mapping of name to mask or coverage (0 to 1), shape (nz, ny, nx), optional
+        Regions whose mean dose and its standard error are wanted; errors come from the batch means.
+    density_floor_g_cm3 : float [g/cm3]
+        Voxels below it report no dose; transport goes on in them, and their energy is in the balance.
+    parameters : TransportParameters, optional
+
+    Returns
+    -------
+    DoseResult
+        Dose to the medium [Gy] with its relative standard error from batches of histories.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument that cannot be used, before anything is computed.
+    Cancelled
+        `progress` returned False before the first batch.
+
+    Notes
+    -----
+    Class II electron transport with followed bremsstrahlung, see docs/methods.md. The standard error of a voxel
+    comes from the spread of
+    its batches; of a region from the batches of its mean.
+    """
+    problem = check_problem(
+        tia_bq_s,
+        voxel_mm,
+        density_g_cm3=density_g_cm3,
+        medium=medium,
+        media=media,
+        ct_hu=ct_hu,
+        calibration=calibration,
+    )
+    named = find_nuclide(nuclide)
+    parameters = parameters or TransportParameters()
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if density_scaling not in SCALINGS:
+        raise ValueError(f"density_scaling must be one of {', '.join(SCALINGS)}, got {density_scaling!r}")
+    if not 0.0 <= density_floor_g_cm3 <= 25.0:
+        raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
+    if gy_kg_per_gbq is not None and not 0.0 < gy_kg_per_gbq < 1e6:
+        raise ValueError(f"gy_kg_per_gbq must be positive, got {gy_kg_per_gbq}")
+    if target_uncertainty is not None and not 0.0 < target_uncertainty < 1.0:
+        raise ValueError(f"target_uncertainty must lie between 0 and 1, got {target_uncertainty}")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be callable, got {type(progress).__name__}")
+    histories = None if histories is None else _whole("histories", histories, 1, 2**62)
+    first_history = _whole("first_history", first_history, 0, 2**62)
+    seed = _whole("seed", seed, 0, 2**64 - 1)
+    threads = None if threads is None else _whole("threads", threads, 1, 4096)
+    checked_regions = check_regions(regions, problem.shape)
+    device = choose_device(device)
+
+    to_water = None
+    if dose_to_water:
+        from mcdose.stopping_ratio import water_to_medium
+
+        to_water = water_to_medium(problem.media, named.name, parameters.delta_cut_mev)
+    provenance = _provenance(problem, named.name, method, dose_to_water, density_floor_g_cm3)
+
+    if method == "local-deposition":
+        from mcdose.local_deposition import local_deposition
+
+        return local_deposition(
+            problem,
+            named.name,
+            gy_kg_per_gbq,
+            density_scaling,
+            density_floor_g_cm3,
+            checked_regions,
+            to_water,
+            provenance,
+        )
+
+    from mcdose.engine.cpu import thread_count
+    from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, Scale, run
+
+    if histories is None and target_uncertainty is None:
+        histories = DEFAULT_HISTORIES
+    request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads))
+    scale = Scale(float(problem.tia_bq_s.sum(dtype=float)), density_floor_g_cm3, to_water)
+    return run(
+        problem,
+        named.name,
+        request,
+        scale,
+        parameters,
+        checked_regions,
+        progress,
+        {**provenance, "parameters": asdict(parameters)},
+    )
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    """Return a whole number within limits, or raise."""
+    try:
+        whole = int(value)
+        exact = whole == value
+    except (TypeError, ValueError, OverflowError):
+        exact = False
+    if not exact:
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if not low <= whole <= high:
+        raise ValueError(f"{name} must lie within {low} to {high}, got {value}")
+    return whole
+
+
+def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:
+    """Return versions and choices, plain JSON types."""
+    import numba
+    import numpy as np
+
+    from mcdose.engine.cpu import cpu_name
+
+    return {
+        "mcdose": mcdose.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "target": cpu_name(),
+        "method": method,
+        "nuclide": nuclide_name,
+        "mean_electron_energy_mev": find_nuclide(nuclide_name).mean_electron_energy_mev,
+        "half_life_s": find_nuclide(nuclide_name).half_life_s,
+        "media": [
+            {
+                "name": medium.name,
+                "density_g_cm3": medium.density_g_cm3,
+                "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,
+            }
+            for medium in problem.media
+        ],
+        "dose_to": "water" if dose_to_water else "medium",
+        "density_floor_g_cm3": floor,
+    }

@@ -1,0 +1,80 @@
+"""Add runs of disjoint ranges of histories: the same sums as one run of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from mcdose.monte_carlo import finish
+from mcdose.result import DoseResult, RunState
+from mcdose.tally import Tally
+
+
+def merge(results: Sequence[DoseResult]) -> DoseResult:
+    """Return the result of several Monte Carlo runs of the same problem and seed over disjoint histories.
+
+    Split on batch limits (`provenance["batch_histories"]`), dose and uncertainty are bit for bit those of one run.
+
+    Parameters
+    ----------
+    results : at least one result of `absorbed_dose(method="monte-carlo")`
+
+    Raises
+    ------
+    ValueError
+        No results, another method, different inputs or seeds, or ranges that overlap.
+    """
+    if not results:
+        raise ValueError("results must hold at least one result, got none")
+    states = []
+    for result in results:
+        if result.state is None or result.energy_quanta is None:
+            raise ValueError(f"results must all be of method 'monte-carlo', got {result.method!r}")
+        states.append(result.state)
+    if len({state.inputs for state in states}) > 1:
+        raise ValueError("results must have the same inputs, seed and parameters, got different ones")
+    ranges = sorted(limits for state in states for limits in state.ranges)
+    for (first, last), (start, stop) in pairwise(ranges):
+        if start < last:
+            raise ValueError(f"results must cover disjoint histories, got {first} to {last} and {start} to {stop}")
+    model = states[0]
+    tally = Tally(model.tally.voxels, model.tally.batch_histories)
+    for state in states:
+        tally.add(state.tally)
+    joined: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if joined and joined[-1][1] == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    state = RunState(
+        tally,
+        tuple(joined),
+        tuple(sorted(batch for item in states for batch in item.region_batches)),
+        model.inputs,
+        model.problem,
+        model.scale,
+    )
+    provenance = {
+        **results[0].provenance,
+        "first_history": ranges[0][0],
+        "flights_per_history": sum(r.provenance["flights_per_history"] * r.histories for r in results)
+        / tally.histories,
+    }
+    assert results[0].seed is not None
+    return finish(
+        state,
+        np.zeros(tally.voxels, np.int64),
+        seed=results[0].seed,
+        seconds=sum(result.seconds for result in results),
+        cancelled=any(result.cancelled for result in results),
+        quanta={
+            name: sum(result.energy_quanta[name] for result in results if result.energy_quanta)
+            for name in ("emitted", "deposited", "escaped", "dropped")
+        },
+        names=tuple(results[0].regions),
+        warnings=tuple(dict.fromkeys(text for result in results for text in result.warnings)),
+        provenance=provenance,
+    )

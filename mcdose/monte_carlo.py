@@ -1,0 +1,356 @@
+"""The Monte Carlo run: batches of histories, their sums, and the dose they give."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.constants import GY_PER_MEV_PER_G
+from mcdose.engine.cpu import CpuEngine, cpu_engine
+from mcdose.errors import Cancelled
+from mcdose.jit import launcher
+from mcdose.parameters import TransportParameters
+from mcdose.physics_tables import build, cuts
+from mcdose.problem import Problem
+from mcdose.result import DoseResult, RegionDose, RunState
+from mcdose.source_tables import build_source
+from mcdose.tally import Tally
+from mcdose.transport.world import World
+
+Progress = Callable[[int, int | None], bool | None]
+
+DEFAULT_HISTORIES = 10_000_000
+SLICE = 1 << 16  # voxels handled at a time where float64 copies are made
+
+
+def batch_size(voxels: int) -> int:
+    """Return the histories of a batch: a power of two that grows with the grid, so that closing a batch stays cheap."""
+    return int(2 ** np.clip(np.ceil(np.log2(voxels / 64)), 12, 21))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From energy in a voxel to the dose that is reported.
+
+    Parameters
+    ----------
+    total_decays : the dose is that of so many histories
+    floor : g/cm3, no dose is reported below it
+    to_water : factor of each medium, or None for dose to medium
+    """
+
+    total_decays: float
+    floor: float
+    to_water: NDArray[np.float64] | None
+
+    def gy_per_mev(self, problem: Problem, start: int, stop: int) -> NDArray[np.float64]:
+        """Return Gy for 1 MeV in each voxel of start .. stop, 0 below the floor."""
+        density = problem.density[start:stop].astype(np.float64)
+        kept = (density >= self.floor) & (density > 0.0)
+        factor = np.divide(GY_PER_MEV_PER_G / problem.voxel_cm3, density, out=np.zeros_like(density), where=kept)
+        return factor if self.to_water is None else factor * self.to_water[problem.medium_index[start:stop]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """How long to run and from where.
+
+    Parameters
+    ----------
+    histories : at most so many, or None
+    target_uncertainty : stop when reached, or None
+    first_history, seed, threads : see `absorbed_dose`
+    """
+
+    histories: int | None
+    target_uncertainty: float | None
+    first_history: int
+    seed: int
+    threads: int
+
+
+def run(
+    problem: Problem,
+    nuclide_name: str,
+    request: Request,
+    scale: Scale,
+    parameters: TransportParameters,
+    regions: dict[str, NDArray[np.float32]],
+    progress: Progress | None,
+    provenance: dict[str, Any],
+) -> DoseResult:
+    """Simulate and return the dose; see `absorbed_dose`."""
+    source, _ = build_source(problem.tia_bq_s, nuclide_name)
+    densest = [
+        float(problem.density[problem.medium_index == index].max(initial=0.0)) for index in range(len(problem.media))
+    ]
+    tables = build(problem.media, densest, parameters)
+    dz, dy, dx = (side / 10.0 for side in problem.voxel_mm)
+    nz, ny, nx = problem.shape
+    world = World(
+        np.int32(nz),
+        np.int32(ny),
+        np.int32(nx),
+        np.float32(1.0 / dz),
+        np.float32(1.0 / dy),
+        np.float32(1.0 / dx),
+        np.float32(min(dz, dy, dx)),
+        problem.density,
+        problem.medium_index,
+    )
+    voxels = problem.density.size
+    tally = Tally(voxels, batch_size(voxels))
+    batch = np.zeros(voxels, np.int64)
+    quanta = {"emitted": 0, "deposited": 0, "escaped": 0, "dropped": 0}
+    weights = [_region(problem, scale, region) for region in regions.values()]
+    region_batches: list[tuple[int, int, tuple[float, ...]]] = []
+    flights = 0
+    done = 0
+    cancelled = False
+
+    with cpu_engine(request.threads, request.seed, source, world, tables, cuts(parameters)) as engine:
+        engine.prepare()
+        if progress is not None and progress(0, request.histories) is False:
+            raise Cancelled("cancelled before the first batch")
+        begun = time.perf_counter()
+        next_test = 8
+        for first, count in batches(request.first_history, request.histories, tally.batch_histories):
+            emitted, escaped, dropped, flown = (int(value) for value in engine.run(first, count, batch))
+            quanta["emitted"] += emitted
+            quanta["escaped"] += escaped
+            quanta["dropped"] += dropped
+            quanta["deposited"] += close_batch(engine, batch, count, tally, weights, region_batches, first)
+            flights += flown
+            done += count
+            if progress is not None and progress(done, request.histories) is False:
+                cancelled = request.histories is None or done < request.histories
+                break
+            if request.target_uncertainty is not None and tally.batches >= next_test:
+                next_test = max(next_test + 1, int(next_test * 1.1))
+                if typical_uncertainty(problem, scale, tally) <= request.target_uncertainty:
+                    break
+        seconds = time.perf_counter() - begun
+
+    warnings = []
+    if quanta["dropped"]:
+        warnings.append(
+            f"{quanta['dropped'] / 2**32:.3g} MeV were left on the spot by a full stack or the flight limit"
+        )
+    if tally.batches < 2:
+        warnings.append(f"one batch gives no uncertainty: ask for more than {tally.batch_histories} histories")
+    state = RunState(
+        tally,
+        ((request.first_history, request.first_history + done),),
+        tuple(region_batches),
+        _fingerprint(problem, nuclide_name, request.seed, scale, parameters, regions),
+        problem,
+        scale,
+    )
+    return finish(
+        state,
+        batch,
+        seed=request.seed,
+        seconds=seconds,
+        cancelled=cancelled,
+        quanta=quanta,
+        names=tuple(regions),
+        warnings=tuple(warnings),
+        provenance={
+            **provenance,
+            "batch_histories": tally.batch_histories,
+            "first_history": request.first_history,
+            "threads": request.threads,
+            "flights_per_history": flights / done,
+        },
+    )
+
+
+def batches(first: int, histories: int | None, size: int) -> Any:
+    """Yield (first, count) of the batches of a range of histories; only its ends may be cut short."""
+    end = None if histories is None else first + histories
+    while end is None or first < end:
+        stop = (first // size + 1) * size
+        if end is not None:
+            stop = min(stop, end)
+        yield first, stop - first
+        first = stop
+
+
+@dataclass(frozen=True)
+class _Region:
+    voxels: NDArray[np.int64]
+    gy_per_mev: NDArray[np.float64]  # mean dose of the region for 1 MeV in the voxel
+
+
+def _region(problem: Problem, scale: Scale, weights: NDArray[np.float32]) -> _Region:
+    voxels = np.flatnonzero((weights > 0.0) & (problem.density >= scale.floor))
+    inside = weights[voxels].astype(np.float64)
+    factor = np.empty(voxels.size)
+    for start in range(0, voxels.size, SLICE):
+        part = voxels[start : start + SLICE]
+        density = problem.density[part].astype(np.float64)
+        factor[start : start + SLICE] = GY_PER_MEV_PER_G / problem.voxel_cm3 / density
+        if scale.to_water is not None:
+            factor[start : start + SLICE] *= scale.to_water[problem.medium_index[part]]
+    total = inside.sum()
+    return _Region(voxels, factor * inside / total if total > 0.0 else factor)
+
+
+@launcher
+def _region_sum(batch, voxels, gy_per_mev):  # type: ignore[no-untyped-def]
+    """Return the region's mean dose for the energy in the batch, Gy for one decay of a history each; fixed order."""
+    total = np.float64(0.0)
+    for k in range(voxels.shape[0]):
+        total += np.float64(batch[voxels[k]]) * gy_per_mev[k]
+    return total
+
+
+@launcher
+def _total(batch, start, stop):  # type: ignore[no-untyped-def]
+    """Return the sum of the batch over start .. stop as high and low words of 2^32, so that it cannot overflow."""
+    high = np.int64(0)
+    low = np.int64(0)
+    for voxel in range(start, stop):
+        high += batch[voxel] >> np.int64(32)
+        low += batch[voxel] & np.int64(0xFFFFFFFF)
+    return high, low
+
+
+def close_batch(
+    engine: CpuEngine,
+    batch: NDArray[np.int64],
+    histories: int,
+    tally: Tally,
+    regions: list[_Region],
+    region_batches: list[tuple[int, int, tuple[float, ...]]],
+    first: int,
+) -> int:
+    """Move a finished batch into the sums; return the quanta that it deposited."""
+    if regions:
+        sums = engine.over_items(lambda region: _region_sum(batch, region.voxels, region.gy_per_mev), regions)
+        region_batches.append((first, histories, tuple(float(value) / 2**32 for value in sums)))
+    deposited: list[int] = []
+
+    def close(start: int, stop: int) -> None:
+        for begin in range(start, stop, 1 << 30):
+            high, low = _total(batch, begin, min(stop, begin + (1 << 30)))
+            deposited.append((int(high) << 32) + int(low))
+        tally.flush(batch, histories, start, stop)
+
+    engine.over_slices(close, batch.size)
+    tally.count(histories)
+    return sum(deposited)
+
+
+def typical_uncertainty(problem: Problem, scale: Scale, tally: Tally) -> float:
+    """Return the root mean square of the relative errors over the voxels that matter.
+
+    Those with more than half of the 99.9th percentile of dose, and density above 0.1 g/cm3.
+    """
+    voxels = problem.density.size
+    dose = np.empty(voxels, np.float32)
+    for start in range(0, voxels, SLICE):
+        stop = min(start + SLICE, voxels)
+        dose[start:stop] = tally.energy_mev(start, stop) * scale.gy_per_mev(problem, start, stop)
+    limit = 0.5 * float(np.percentile(dose, 99.9))
+    if limit <= 0.0:
+        limit = 0.5 * float(dose.max())
+    total = 0.0
+    count = 0
+    for start in range(0, voxels, SLICE):
+        stop = min(start + SLICE, voxels)
+        chosen = (dose[start:stop] > limit) & (problem.density[start:stop] > 0.1)
+        if chosen.any():
+            total += float((tally.relative_error(start, stop)[chosen] ** 2).sum())
+            count += int(chosen.sum())
+    return float(np.sqrt(total / count)) if count else float("inf")
+
+
+def finish(
+    state: RunState,
+    scratch: NDArray[np.int64],
+    *,
+    seed: int,
+    seconds: float,
+    cancelled: bool,
+    quanta: dict[str, int],
+    names: tuple[str, ...],
+    warnings: tuple[str, ...],
+    provenance: dict[str, Any],
+) -> DoseResult:
+    """Return the result of the sums; `scratch`, the cleared batch, becomes the memory of the two returned maps."""
+    tally, problem, scale = state.tally, state.problem, state.scale
+    voxels = problem.density.size
+    halves = scratch.view(np.float32)
+    dose, relative = halves[:voxels], halves[voxels:]
+    per_history = scale.total_decays / tally.histories
+    for start in range(0, voxels, SLICE):
+        stop = min(start + SLICE, voxels)
+        gy = scale.gy_per_mev(problem, start, stop)
+        dose[start:stop] = tally.energy_mev(start, stop) * gy * per_history
+        relative[start:stop] = np.where(gy > 0.0, tally.relative_error(start, stop), np.nan)
+    return DoseResult(
+        dose_gy=dose.reshape(problem.shape),
+        relative_uncertainty=relative.reshape(problem.shape),
+        method="monte-carlo",
+        device="cpu",
+        seed=seed,
+        histories=tally.histories,
+        seconds=seconds,
+        total_decays=scale.total_decays,
+        cancelled=cancelled,
+        warnings=warnings,
+        energy_quanta=quanta,
+        regions=_region_doses(state, names),
+        voxel_mm=problem.voxel_mm,
+        provenance=provenance,
+        state=state,
+    )
+
+
+def _region_doses(state: RunState, names: tuple[str, ...]) -> dict[str, RegionDose]:
+    """Return mean and standard error of each region from its batches, weighted by their histories."""
+    if not names:
+        return {}
+    ordered = sorted(state.region_batches)
+    counts = np.array([histories for _, histories, _ in ordered], float)
+    sums = np.array([values for _, _, values in ordered])
+    total = counts.sum()
+    mean = sums.sum(axis=0) / total
+    if len(ordered) > 1:
+        spread = (counts[:, None] * (sums / counts[:, None] - mean) ** 2).sum(axis=0) / (len(ordered) - 1)
+        error = np.sqrt(spread / total)
+    else:
+        error = np.full(len(names), np.nan)
+    decays = state.scale.total_decays
+    return {name: RegionDose(float(mean[k] * decays), float(error[k] * decays)) for k, name in enumerate(names)}
+
+
+def _fingerprint(
+    problem: Problem,
+    nuclide_name: str,
+    seed: int,
+    scale: Scale,
+    parameters: TransportParameters,
+    regions: dict[str, NDArray[np.float32]],
+) -> str:
+    """Return a hash of everything but the range of histories that the sums depend on."""
+    digest = hashlib.sha256()
+    water = None if scale.to_water is None else scale.to_water.tolist()
+    digest.update(
+        repr(
+            (problem.voxel_mm, problem.shape, problem.media, nuclide_name, seed, parameters, scale.floor, water)
+        ).encode()
+    )
+    for array in (problem.density, problem.medium_index, *regions.values()):
+        digest.update(array.tobytes())
+    for slab in problem.tia_bq_s:
+        digest.update(slab.tobytes())
+    digest.update(repr(list(regions)).encode())
+    return digest.hexdigest()

@@ -1,0 +1,197 @@
+"""What the caller asked for, checked and in the transport's units: the one place where arguments are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.media import Medium
+from mcdose.media import medium as find_medium
+
+MAX_MEDIA = 256
+MAX_DENSITY = 25.0  # g/cm3; no element is denser
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Activity, density and media on one grid.
+
+    Parameters
+    ----------
+    tia_bq_s : (nz, ny, nx) as given
+    voxel_mm : (dz, dy, dx)
+    density : (nz ny nx,) float32, g/cm3
+    medium_index : (nz ny nx,) uint8
+    media : in the order of the index
+    """
+
+    tia_bq_s: NDArray[Any]
+    voxel_mm: tuple[float, float, float]
+    density: NDArray[np.float32]
+    medium_index: NDArray[np.uint8]
+    media: tuple[Medium, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the grid, (nz, ny, nx)."""
+        nz, ny, nx = self.tia_bq_s.shape
+        return nz, ny, nx
+
+    @property
+    def voxel_cm3(self) -> float:
+        """Volume of a voxel, cm3."""
+        return float(np.prod(self.voxel_mm)) / 1000.0
+
+
+def check_problem(
+    tia_bq_s: Any,
+    voxel_mm: Any,
+    *,
+    density_g_cm3: Any = None,
+    medium: Any = "water",
+    media: Sequence[str | Medium] | None = None,
+    ct_hu: Any = None,
+    calibration: Any = None,
+) -> Problem:
+    """Return the checked problem; see `absorbed_dose` for the arguments and what is raised."""
+    tia = _numpy("tia_bq_s", tia_bq_s)
+    if tia.ndim != 3 or 0 in tia.shape:
+        raise ValueError(f"tia_bq_s must have three axes (z, y, x), none empty, got shape {tia.shape}")
+    if tia.dtype.kind not in "fiu":
+        raise TypeError(f"tia_bq_s must hold real numbers, got dtype {tia.dtype}")
+    voxel = check_voxel(voxel_mm)
+    _check_tia(tia)
+    if ct_hu is not None:
+        return _from_ct(tia, voxel, density_g_cm3, medium, media, ct_hu, calibration)
+    if calibration is not None:
+        raise TypeError("calibration goes with ct_hu, got no ct_hu")
+    if media is None:
+        chosen = medium if isinstance(medium, Medium) else None
+        if chosen is None:
+            if not isinstance(medium, str):
+                raise TypeError(
+                    "medium must be a name or a Medium, or an index array together with media, "
+                    f"got {type(medium).__name__}"
+                )
+            chosen = find_medium(medium)
+        names: tuple[Medium, ...] = (chosen,)
+        index = np.zeros(tia.size, np.uint8)
+    else:
+        names = _media_list(media)
+        index = _index(medium, tia.shape, len(names))
+    return Problem(tia, voxel, _density(density_g_cm3, tia.shape, index, names), index, names)
+
+
+def check_voxel(voxel_mm: Any) -> tuple[float, float, float]:
+    """Return (dz, dy, dx) in mm as floats, or raise."""
+    try:
+        dz, dy, dx = (float(side) for side in voxel_mm)
+    except (TypeError, ValueError):
+        raise ValueError(f"voxel_mm must be three numbers (dz, dy, dx), got {voxel_mm!r}") from None
+    if not all(np.isfinite(side) and side > 0.0 for side in (dz, dy, dx)):
+        raise ValueError(f"voxel_mm must be positive, got {(dz, dy, dx)}")
+    return dz, dy, dx
+
+
+def check_regions(regions: Mapping[str, Any] | None, shape: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+    """Return the regions as flat float32 weights 0 .. 1, or raise."""
+    checked = {}
+    for name, mask in (regions or {}).items():
+        weights = _numpy(f"regions[{name!r}]", mask)
+        if weights.shape != shape:
+            raise ValueError(f"regions[{name!r}] must have the shape of tia_bq_s {shape}, got {weights.shape}")
+        weights = weights.astype(np.float32)
+        if not (weights.min() >= 0.0 and weights.max() <= 1.0):
+            raise ValueError(
+                f"regions[{name!r}] must be a mask or a coverage from 0 to 1, "
+                f"got values from {weights.min()} to {weights.max()}"
+            )
+        checked[str(name)] = weights.ravel()
+    return checked
+
+
+def _numpy(name: str, array: Any) -> NDArray[Any]:
+    """Return an argument as a NumPy array; arrays on a GPU are not copied behind the caller's back."""
+    if hasattr(array, "__cuda_array_interface__"):
+        raise TypeError(f"{name} must be a NumPy array when device is 'cpu', got {type(array).__module__} on a GPU")
+    return np.asarray(array)
+
+
+def _check_tia(tia: NDArray[Any]) -> None:
+    lowest = tia.min()
+    if not np.isfinite(lowest) or not np.isfinite(tia.max()):
+        bad = sum(int((~np.isfinite(slab)).sum()) for slab in tia)
+        raise ValueError(f"tia_bq_s must be finite, got {bad} values that are NaN or infinite")
+    if lowest < 0.0:
+        count = sum(int((slab < 0).sum()) for slab in tia)
+        raise ValueError(f"tia_bq_s must not be negative, got {count} negative values, the lowest {lowest}")
+    if tia.max() == 0.0:
+        raise ValueError("tia_bq_s must have activity somewhere, got zero in every voxel")
+
+
+def _from_ct(
+    tia: NDArray[Any],
+    voxel: tuple[float, float, float],
+    density: Any,
+    medium: Any,
+    media: Any,
+    ct_hu: Any,
+    calibration: Any,
+) -> Problem:
+    from mcdose.calibration import SCHNEIDER, Calibration
+
+    if density is not None or media is not None or not (isinstance(medium, str) and medium == "water"):
+        raise TypeError("ct_hu stands instead of density_g_cm3 and medium, got both")
+    calibration = SCHNEIDER if calibration is None else calibration
+    if not isinstance(calibration, Calibration):
+        raise TypeError(f"calibration must be a mcdose.Calibration, got {type(calibration).__name__}")
+    hu = _numpy("ct_hu", ct_hu)
+    if hu.shape != tia.shape:
+        raise ValueError(f"ct_hu must have the shape of tia_bq_s {tia.shape}, got {hu.shape}")
+    names = _media_list(calibration.media)
+    return Problem(tia, voxel, calibration.density(hu).ravel(), calibration.medium_index(hu).ravel(), names)
+
+
+def _media_list(media: Sequence[str | Medium]) -> tuple[Medium, ...]:
+    if isinstance(media, str | Medium) or not 1 <= len(media) <= MAX_MEDIA:
+        raise ValueError(f"media must be a list of 1 to {MAX_MEDIA} names, got {media!r}")
+    return tuple(item if isinstance(item, Medium) else find_medium(item) for item in media)
+
+
+def _index(medium: Any, shape: tuple[int, ...], count: int) -> NDArray[np.uint8]:
+    index = _numpy("medium", medium)
+    if index.dtype.kind not in "iu" or index.ndim == 0:
+        raise TypeError(
+            f"medium must be an integer array that indexes media, got {type(medium).__name__} {index.dtype}"
+        )
+    if index.shape != shape:
+        raise ValueError(f"medium must have the shape of tia_bq_s {shape}, got {index.shape}")
+    if index.min() < 0 or index.max() >= count:
+        raise ValueError(f"medium must index the {count} media, got values from {index.min()} to {index.max()}")
+    return np.ascontiguousarray(index, np.uint8).ravel()
+
+
+def _density(
+    density: Any, shape: tuple[int, ...], index: NDArray[np.uint8], media: tuple[Medium, ...]
+) -> NDArray[np.float32]:
+    if density is None:
+        return np.array([medium.density_g_cm3 for medium in media], np.float32)[index]
+    given = _numpy("density_g_cm3", density)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"density_g_cm3 must hold real numbers, got dtype {given.dtype}")
+    if given.ndim and given.shape != shape:
+        raise ValueError(f"density_g_cm3 must be a number or have the shape of tia_bq_s {shape}, got {given.shape}")
+    lowest, highest = given.min(), given.max()
+    if not (lowest >= 0.0 and highest <= MAX_DENSITY):
+        raise ValueError(
+            f"density_g_cm3 must lie within 0 and {MAX_DENSITY} g/cm3, got values from {lowest} to {highest}"
+        )
+    if given.ndim == 0:
+        if lowest == 0.0:
+            raise ValueError("density_g_cm3 must be positive when it is one number, got 0")
+        return np.full(index.size, given, np.float32)
+    return np.ascontiguousarray(given, np.float32).ravel()
