@@ -1,0 +1,96 @@
+"""Moller scattering: the energy's distribution, and energy and momentum on every sample."""
+
+import numba
+import numpy as np
+import pytest
+from draws import DIRECTIONS, EXTREME_WORDS, SEED, assert_distributed, assert_mean, bin_probabilities, scripted
+
+from mcdose.constants import ELECTRON_MASS
+from mcdose.physics.direction import turned
+from mcdose.physics.moller import moller_deflections, sample_moller
+from mcdose.physics.random import Key
+
+COUNT = 100_000
+CASES = [  # energy and cut, MeV
+    (0.021, 0.01),
+    (0.05, 0.01),
+    (0.2001, 0.1),
+    (0.3, 0.1),
+    (1.0, 0.01),
+    (1.0, 0.1),
+    (2.28, 0.1),
+    (3.0, 0.02),
+]
+
+
+@numba.njit
+def draw(energy, cut, count, seed):
+    transfers = np.empty(count, np.float32)
+    blocks = 0
+    for i in range(count):
+        transfers[i], used = sample_moller(energy, cut, Key(seed, np.uint64(i)), 0)
+        blocks += used
+    return transfers, blocks / count
+
+
+def density(transfer, energy):
+    """Moller's cross section in the energy transfer, ICRU 37 eq. 2.17, up to a constant."""
+    tau = energy / ELECTRON_MASS
+    eps = transfer / energy
+    return (
+        1.0 / eps**2
+        + 1.0 / (1.0 - eps) ** 2
+        + (tau / (tau + 1.0)) ** 2
+        - (2.0 * tau + 1.0) / (tau + 1.0) ** 2 / (eps * (1.0 - eps))
+    )
+
+
+def momentum(energy):
+    return np.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
+
+
+@pytest.mark.parametrize(("energy", "cut"), CASES)
+def test_energy_of_the_knock_on_electron(energy, cut):
+    transfers, blocks = draw(np.float32(energy), np.float32(cut), COUNT, SEED)
+    slack = 3e-7  # float32
+    assert transfers.min() >= cut * (1.0 - slack)
+    assert transfers.max() <= 0.5 * energy * (1.0 + slack)
+    edges = np.geomspace(cut, 0.5 * energy, 41)
+    assert_distributed(
+        np.clip(transfers, edges[0], edges[-1]), edges, bin_probabilities(lambda t: density(t, energy), edges)
+    )
+    assert blocks < 1.5
+
+
+@pytest.mark.parametrize(("energy", "cut"), CASES)
+@pytest.mark.parametrize("first", EXTREME_WORDS)
+def test_extreme_uniforms_stay_between_the_limits(energy, cut, first):
+    transfer, used = scripted(sample_moller, [(first, 0, first, 0)])(np.float32(energy), np.float32(cut), None, 0)
+    assert used == 1
+    assert transfer == pytest.approx(cut if first == 0 else 0.5 * energy, rel=1e-5)
+
+
+@pytest.mark.parametrize("energy", [0.02, 0.1, 0.511, 1.0, 3.0])
+def test_energy_and_momentum_are_conserved_in_every_direction(energy):
+    for fraction in (1e-4, 0.01, 0.1, 0.3, 0.499, 0.5):
+        transfer = np.float32(fraction * energy)
+        fast, slow = moller_deflections(np.float32(energy), transfer)
+        assert 0.0 <= fast <= slow <= 2.0
+        kept = np.float64(np.float32(energy)) - np.float64(transfer)
+        for direction in DIRECTIONS:
+            axis = np.array(direction, np.float32)
+            for turn in (0.0, 0.2, 0.49):
+                first = turned(*axis, np.float32(fast), np.float32(turn))
+                second = turned(*axis, np.float32(slow), np.float32(turn) + np.float32(0.5))
+                total = momentum(kept) * np.array(first) + momentum(np.float64(transfer)) * np.array(second)
+                assert np.abs(total - momentum(energy) * axis).max() < 2e-6 * momentum(energy)
+
+
+def test_mean_transfer_is_what_the_stopping_power_lacks():
+    from mcdose.electron_data import collision_stopping_power, moller_cross_section
+    from mcdose.media import medium
+
+    water, energy, cut = medium("water"), 1.3, 0.1
+    transfers, _ = draw(np.float32(energy), np.float32(cut), COUNT, SEED)
+    above = collision_stopping_power(water, energy) - collision_stopping_power(water, energy, cut)
+    assert_mean(transfers, above / moller_cross_section(water, energy, cut))
