@@ -2,30 +2,36 @@
 
 import math
 
-import numpy as np
-
 from mcdose.constants import PI
 from mcdose.jit import compiled
 
 
 @compiled
 def sin_cos_turn(turn):
-    """Return sine and cosine of `turn` revolutions, 0 <= turn < 1; absolute error below 3e-7 in float32.
+    """Return sine and cosine of `turn` revolutions, 0 <= turn <= 1; absolute error below 5e-7 in float32.
 
-    Minimax-like Taylor polynomials on an eighth of a turn; the library functions carry a float64 path on GPUs.
+    Taylor polynomials of half the angle, which lies within a quarter turn, then the double-angle formulas: no branch to mispredict,
+    and none of the float64 that library functions carry on GPUs.
     """
-    quarter = np.int32(4.0 * turn + 0.5)
-    angle = (turn - 0.25 * np.float32(quarter)) * (2.0 * PI)  # within +-pi/4
-    square = angle * angle
-    sine = angle * (1.0 + square * (-1.0 / 6.0 + square * (1.0 / 120.0 - square * (1.0 / 5040.0))))
-    cosine = 1.0 + square * (-0.5 + square * (1.0 / 24.0 + square * (-1.0 / 720.0 + square * (1.0 / 40320.0))))
-    if quarter == 1:
-        return cosine, -sine
-    if quarter == 2:
-        return -sine, -cosine
-    if quarter == 3:
-        return -cosine, sine
-    return sine, cosine
+    half = (turn - 0.5) * PI
+    square = half * half
+    sine = half * (
+        1.0
+        + square
+        * (
+            -1.0 / 6.0
+            + square * (1.0 / 120.0 + square * (-1.0 / 5040.0 + square * (1.0 / 362880.0 - square * (1.0 / 39916800.0))))
+        )
+    )
+    cosine = 1.0 + square * (
+        -0.5
+        + square
+        * (
+            1.0 / 24.0
+            + square * (-1.0 / 720.0 + square * (1.0 / 40320.0 + square * (-1.0 / 3628800.0 + square * (1.0 / 479001600.0))))
+        )
+    )
+    return -2.0 * sine * cosine, (sine - cosine) * (sine + cosine)
 
 
 @compiled

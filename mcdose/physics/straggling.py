@@ -6,14 +6,14 @@ from mcdose.jit import compiled
 
 
 @compiled
-def sample_loss(mean, variance, uniform_1):
+def sample_loss(mean, variance, uniform_1, uniform_2):
     """Sample the soft energy loss [MeV] of a flight, with the two right first moments, never negative.
 
     Parameters
     ----------
     mean : MeV
     variance : MeV^2
-    uniform_1 : uniform in (0, 1)
+    uniform_1, uniform_2 : uniform in (0, 1)
 
     Notes
     -----
@@ -25,9 +25,7 @@ def sample_loss(mean, variance, uniform_1):
     """
     square = mean * mean
     if square > 6.0 * variance:
-        rising = uniform_1 < 0.5
-        deviate = math.sqrt(2.0 * uniform_1) - 1.0 if rising else 1.0 - math.sqrt(2.0 - 2.0 * uniform_1)
-        return mean + math.sqrt(6.0 * variance) * deviate
+        return mean + math.sqrt(6.0 * variance) * (uniform_1 + uniform_2 - 1.0)
     if square > 3.0 * variance:
         return mean + math.sqrt(3.0 * variance) * (2.0 * uniform_1 - 1.0)
     largest = 1.5 * (variance + square) / mean
