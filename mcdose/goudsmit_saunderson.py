@@ -17,8 +17,8 @@ Feshbach, Phys. Rev. 74 (1948) 1759; Fernandez-Varea et al., Nucl. Instrum. Meth
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,72 +155,82 @@ def soft_electron_moments(medium: Medium, energy: Array, cut: float) -> Array:
     return moments
 
 
-def step_moments(
-    medium: Medium, energy: Array, fraction: float, cut: float, stopping_power: Callable[[Array], Array]
-) -> Array:
-    """Return the Goudsmit-Saunderson exponents of steps that start at `energy` and softly lose `fraction` of it.
+class LossRates(NamedTuple):
+    """Transport coefficients per MeV of soft loss, on a logarithmic grid of energies."""
+
+    log_energy: Array  # (n,) log of MeV
+    log_rate: Array  # (n, ORDERS) log of 1/MeV, orders 1 .. ORDERS
+
+
+def loss_rates(medium: Medium, energy: Array, cut: float, soft_stopping_power: Array) -> LossRates:
+    """Return how fast a medium scatters electrons while they slow down.
 
     Parameters
     ----------
-    stopping_power : soft stopping power [MeV cm2/g] at energies [MeV]
+    energy : (n,) MeV, ascending
+    cut : MeV, knock-on electrons above it are not part of the soft scattering
+    soft_stopping_power : (n,) MeV cm2/g
+    """
+    moments = nuclear_moments(medium, energy) + soft_electron_moments(medium, energy, cut)
+    return LossRates(np.log(energy), np.log(moments[:, 1:] / soft_stopping_power[:, None]))
+
+
+def step_exponents(rates: LossRates, energy: Array, fraction: float) -> Array:
+    """Return the Goudsmit-Saunderson exponents of steps that start at `energy` and softly lose `fraction` of it.
 
     Returns
     -------
-    exponents : (n, ORDERS + 1) integrals of the transport coefficients along the step
+    exponents : (n, ORDERS) for orders 1 .. ORDERS: the transport coefficients integrated along the step
     """
     points, weights = np.polynomial.legendre.leggauss(4)
-    exponents = np.zeros((energy.size, ORDERS + 1))
+    exponents = np.zeros((energy.size, ORDERS))
     for point, weight in zip(points, weights, strict=True):
-        passed = energy * (1.0 - 0.5 * fraction * (1.0 + point))
-        per_mev = (nuclear_moments(medium, passed) + soft_electron_moments(medium, passed, cut)) / stopping_power(
-            passed
-        )[:, None]
-        exponents += 0.5 * weight * (energy * fraction)[:, None] * per_mev
+        passed = np.log(energy * (1.0 - 0.5 * fraction * (1.0 + point)))
+        low = np.clip(np.searchsorted(rates.log_energy, passed) - 1, 0, rates.log_energy.size - 2)
+        place = (passed - rates.log_energy[low]) / (rates.log_energy[low + 1] - rates.log_energy[low])
+        rate = rates.log_rate[low] + place[:, None] * (rates.log_rate[low + 1] - rates.log_rate[low])
+        exponents += 0.5 * weight * (energy * fraction)[:, None] * np.exp(rate)
     return exponents
 
 
-def cumulative(exponents: Array, x: Array) -> Array:
-    """Return the probability of sin^2(theta/2) below `x` for each row of exponents.
+@cache
+def _series() -> tuple[Array, Array]:
+    """Return x = sin^2(theta/2) and [P_(l-1) - P_(l+1)] / 2 there for l = 1 .. ORDERS, shape (ORDERS, x.size)."""
+    x = np.concatenate([[0.0], np.geomspace(1e-8, 1e-3, 250)[:-1], np.geomspace(1e-3, 1.0, 950)])
+    missing = legendre(ORDERS + 1, x)
+    return x, 0.5 * (missing[2:] - missing[:-2])
 
-    Parameters
-    ----------
-    exponents : (n, ORDERS + 1)
-    x : (n, m)
 
-    Notes
-    -----
+def cumulative(exponents: Array) -> tuple[Array, Array]:
+    """Return x = sin^2(theta/2) and the probability of smaller ones, shape (n, x.size), for rows of exponents.
+
     The series integrated term by term: F = (1 - mu)/2 + 1/2 sum exp(-G_l) [P_(l-1) - P_(l+1)].
     """
-    missing = legendre(ORDERS + 1, x)  # P_(l-1) - P_(l+1) = missing_(l+1) - missing_(l-1)
-    terms = 0.5 * np.exp(-exponents[:, 1:ORDERS])
-    total: Array = x + np.einsum("nl,lnm->nm", terms, missing[2 : ORDERS + 1] - missing[: ORDERS - 1])
-    return total
+    x, terms = _series()
+    return x, np.clip(x + np.exp(-exponents) @ terms, 0.0, 1.0)
 
 
 def deflection_table(exponents: Array, cells: int) -> Array:
     """Return the table that `physics.scattering.sample_deflection` reads.
 
+    Parameters
+    ----------
+    exponents : (n, ORDERS)
+    cells : number of cells
+
     Returns
     -------
-    table : (n, cells + 2): the shape parameter a, then t at equal cumulative probability, (1 - cos)/2 = a t / (1 + a
-        - t)
+    table : (n, cells + 2): the shape parameter a, then t where the cumulative probability is 1 - (1 - k / cells)^2,
+        (1 - cos)/2 = a t / (1 + a - t)
     """
-    rows = exponents.shape[0]
-    # a from the median: t = 1/2 there when x_median = a / (1 + 2 a)
-    rough = np.geomspace(1e-7, 1.0, 400)[None, :].repeat(rows, axis=0)
-    levels = cumulative(exponents, rough)
-    median = np.array([np.interp(0.5, level, x) for level, x in zip(levels, rough, strict=True)])
-    median = np.minimum(median, 0.49)
-    a = median / (1.0 - 2.0 * median)
-    t = np.linspace(0.0, 1.0, 1025)[None, :]
-    x = a[:, None] * t / (1.0 + a[:, None] - t)
-    levels = np.maximum.accumulate(np.clip(cumulative(exponents, x), 0.0, 1.0), axis=1)
-    levels[:, -1] = 1.0
-    wanted = np.linspace(0.0, 1.0, cells + 1)
-    table = np.empty((rows, cells + 2))
-    table[:, 0] = a
-    for row in range(rows):
-        table[row, 1:] = np.interp(wanted, levels[row], t[0])
+    x, probability = cumulative(exponents)
+    wanted = 1.0 - np.linspace(1.0, 0.0, cells + 1) ** 2  # fine where the rare large angles are
+    table = np.empty((exponents.shape[0], cells + 2))
+    for row, levels in enumerate(np.maximum.accumulate(probability, axis=1)):
+        median = min(float(np.interp(0.5, levels, x)), 0.49)
+        a = median / (1.0 - 2.0 * median)  # t = 1/2 at the median
+        table[row, 0] = a
+        table[row, 1:] = np.interp(wanted, levels, x * (1.0 + a) / (a + x))
     table[:, 1] = 0.0
     table[:, -1] = 1.0
     return table

@@ -144,17 +144,16 @@ def _medium_tables(medium: Medium, parameters: TransportParameters) -> _MediumTa
     moller = electron_data.moller_cross_section(medium, electrons, parameters.delta_cut_mev)
     radiation = electron_data.bremsstrahlung_cross_section(medium, electrons, parameters.photon_cut_mev)
 
-    def soft_interpolated(energy: Array) -> Array:
-        return np.exp(np.interp(np.log(energy), np.log(electrons), np.log(soft)))
-
+    scattered = np.geomspace(0.5 * electrons[0], electrons[-1], 144)
+    rates = goudsmit_saunderson.loss_rates(
+        medium, scattered, parameters.delta_cut_mev, soft_stopping_power(medium, scattered, parameters)
+    )
     deflections = []
     advances = []
     for fraction in (parameters.step_fine, parameters.step_coarse):
-        exponents = goudsmit_saunderson.step_moments(
-            medium, angles, fraction, parameters.delta_cut_mev, soft_interpolated
-        )
+        exponents = goudsmit_saunderson.step_exponents(rates, angles, fraction)
         deflections.append(goudsmit_saunderson.deflection_table(exponents, ANGLE_CELLS))
-        strength = np.interp(np.log(electrons), np.log(angles), exponents[:, 1])
+        strength = np.interp(np.log(electrons), np.log(angles), exponents[:, 0])
         advances.append(soft / hinge_shortening(strength))
 
     mu = photon_data.mass_attenuation(medium, np.maximum(photons, LOWEST_PHOTON))

@@ -1,5 +1,7 @@
 """Multiple scattering of one condensed step, at its hinge."""
 
+import math
+
 import numpy as np
 
 from mcdose.jit import compiled
@@ -27,8 +29,8 @@ def sample_deflection(tables, row, uniform_1):
     physics (screened Rutherford times Mott factor, soft electron collisions) are made by `mcdose.goudsmit_saunderson`.
     """
     cells = tables.shape[1] - 2
-    position = uniform_1 * np.float32(cells)
-    cell = np.int32(position)
+    position = (1.0 - math.sqrt(uniform_1)) * np.float32(cells)
+    cell = min(np.int32(position), np.int32(cells - 1))
     t = tables[row, cell + 1] + (position - np.float32(cell)) * (tables[row, cell + 2] - tables[row, cell + 1])
     a = tables[row, 0]
     return min(2.0 * a * t / (1.0 + a - t), np.float32(2.0))
