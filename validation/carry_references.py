@@ -26,10 +26,7 @@ PENELOPE = (
     "PENELOPE-2018 physics through PenRed 1.14 (git 9978863), C1 = C2 = 0.05, WCC = WCR = 1 keV, electrons to 10 keV,"
     " photons to 1 keV; Y-90 mean energy 927.338 keV; run for this project"
 )
-EGSNRC = (
-    "EGSnrc (y90app), spin effects on; Y-90 mean energy 933.885 keV; "
-    "run for this project"
-)
+EGSNRC = "EGSnrc (y90app), spin effects on; Y-90 mean energy 933.885 keV; run for this project"
 PENELOPE_MEAN_MEV = 0.927338
 EGSNRC_MEAN_MEV = 0.933885
 ANISOTROPIC_VOXEL_MM = (5.0, 3.0, 2.0)
@@ -101,21 +98,25 @@ def carry_interface(folder: Path) -> None:
     write_table(
         HERE / "interface_water_lung" / "reference.csv",
         [
-            "Y-90 uniform in one 3 mm voxel beside the plane z = 0: water (1.0) at z < 0, lung (ICRU-44, 0.26 g/cm3) at z > 0;",
-            "voxel (i, j) from the axis in x and y, mean over the 8-fold symmetry; mGy/(MBq s); above 1 % of the self value",
+            "Y-90 uniform in one 3 mm voxel beside the plane z = 0: water at z < 0, lung (ICRU-44, 0.26 g/cm3) above;",
+            "voxel (i, j) from the axis in x and y, mean over the 8-fold symmetry; mGy/(MBq s); above 1 % of self",
             f"{PENELOPE}; 8e5 (source in water) and 4e5 (in lung) histories",
         ],
         rows,
     )
     slices = read_table(folder / "egsnrc" / "interface_water_lung_1mm_slices.csv")
     self_value = np.mean(
-        [float(row["dose_Gy_per_decay"]) for row in slices if row["zone"] == "col3" and -3.0 <= float(row["x_lo_mm"]) < 0.0]
+        [
+            float(row["dose_Gy_per_decay"])
+            for row in slices
+            if row["zone"] == "col3" and -3.0 <= float(row["x_lo_mm"]) < 0.0
+        ]
     )
     write_table(
         HERE / "interface_water_lung" / "reference_slices.csv",
         [
             "Y-90 uniform in a 3 mm cube of water at -3 < x < 0 mm; lung (0.26 g/cm3) at x > 0; 1 mm slices in x;",
-            "zone col3: |y|, |z| < 1.5 mm, sq9: the ring from 1.5 to 4.5 mm around it; mGy/(MBq s); above 1 % of the self value",
+            "zone col3: |y|, |z| < 1.5 mm, sq9: the ring from 1.5 to 4.5 mm around it; mGy/(MBq s); above 1 % of self",
             f"{EGSNRC}; 4e5 histories",
         ],
         [
@@ -151,11 +152,11 @@ def carry_anisotropy(folder: Path) -> None:
     write_table(
         HERE / "anisotropy_2x3x5" / "reference.csv",
         [
-            "Y-90 uniform in a voxel of (z, y, x) = (5, 3, 2) mm in water at 1 g/cm3, S at the offset (z, y, x) in voxels; mGy/(MBq s)",
+            "Y-90 uniform in a voxel of (z, y, x) = (5, 3, 2) mm in water at 1 g/cm3; mGy/(MBq s) at offset (z, y, x)",
             "0.1 mm shells of a point source to 12 mm folded over both voxels by validation/folding.py",
             f"penelope: {PENELOPE}; 4.5e6 histories",
             f"egsnrc: {EGSNRC}; 1e6 histories",
-            "gaussian_check: error of the same fold for a Gaussian of 2 mm (1 sigma) in the same shells, against its closed form",
+            "gaussian_check: error of the same fold for a Gaussian of 2 mm in the same shells, against its closed form",
         ],
         rows,
     )
@@ -168,8 +169,8 @@ def carry_uniform(folder: Path) -> None:
     write_table(
         HERE / "uniform_large_medium" / "reference.csv",
         [
-            "Uniform Y-90 source filling a cube of water: mean dose in the central block over E/m, by reciprocity the fraction of the",
-            "energy of a point source that 1 mm shells (out to 200 mm) leave inside the cube (validation/folding.py)",
+            "Uniform Y-90 source filling a cube of water: mean dose in the central block over E/m, by reciprocity the",
+            "fraction of a point source's energy that 1 mm shells leave inside the cube (validation/folding.py)",
             PENELOPE + "; 4.5e6 histories",
             f"the same shells absorb {cumulative[29]:.4f} inside a sphere of 30 mm, {cumulative[95]:.4f} inside 96 mm",
         ],

@@ -18,7 +18,14 @@ def draw(path: Path, title: str, outcome: Outcome) -> None:
     figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.2 * len(rows)), layout="constrained")
     places = list(range(len(rows)))
     bands = [100.0 * ((row.limit or 0.0) + row.sigmas * row.sigma) if row.limit is not None else 0.0 for row in rows]
-    axes.barh(places, [2.0 * band for band in bands], left=[-band for band in bands], height=0.9, color="#d9e4ee", label="allowed")
+    axes.barh(
+        places,
+        [2.0 * band for band in bands],
+        left=[-band for band in bands],
+        height=0.9,
+        color="#d9e4ee",
+        label="allowed",
+    )
     axes.errorbar(
         [100.0 * row.deviation for row in rows],
         places,

@@ -54,9 +54,9 @@ def voxel_to_voxel(
     """Return S and its standard error, mGy/(MBq s), from a voxel to the one `offset` voxels away.
 
     The separation of a uniform point in one box from a uniform point in another of the same size has the density
-    h(d) = prod_i (1 - |d_i - D_i| / L_i) / L_i (triangles, zero outside), D the offset of the boxes. The energy in the target per
-    decay is V sum_j E_j <h>_j: V the volume, E_j the energy of shell j, <h>_j the mean of h over directions and over the radii of the
-    shell, that is with dE/dr constant inside a shell.
+    h(d) = prod_i (1 - |d_i - D_i| / L_i) / L_i (triangles, zero outside), D the offset of the boxes. The energy in the
+    target per decay is V sum_j E_j <h>_j: V the volume, E_j the energy of shell j, <h>_j the mean of h over directions
+    and over the radii of the shell, that is with dE/dr constant inside a shell.
     """
     side = np.asarray(voxel_mm, float)
     shift = np.asarray(offset) * side
@@ -113,7 +113,9 @@ def gaussian_shells(sigma_mm: float, edges_mm: Array) -> Shells:
     return Shells(edges_mm, np.diff(within), np.zeros(len(edges_mm) - 1))
 
 
-def gaussian_voxel_to_voxel(sigma_mm: float, voxel_mm: tuple[float, float, float], offset: tuple[int, int, int]) -> float:
+def gaussian_voxel_to_voxel(
+    sigma_mm: float, voxel_mm: tuple[float, float, float], offset: tuple[int, int, int]
+) -> float:
     """Return what `voxel_to_voxel` gives for `gaussian_shells`, in closed form and at density 1."""
     from scipy.special import erf
 
@@ -126,7 +128,5 @@ def gaussian_voxel_to_voxel(sigma_mm: float, voxel_mm: tuple[float, float, float
     energy = 1.0
     for side, step in zip(voxel_mm, offset, strict=True):
         shift = side * step
-        energy *= (
-            second_integral(shift + side) - 2.0 * second_integral(shift) + second_integral(shift - side)
-        ) / side
+        energy *= (second_integral(shift + side) - 2.0 * second_integral(shift) + second_integral(shift - side)) / side
     return energy * MEV_TO_JOULE * 1e9 / (float(np.prod(voxel_mm)) * 1e-6)

@@ -12,7 +12,7 @@ Index = tuple[int, int, int]
 
 
 def hot_voxel(shape: Index, where: Index, decays: float = 1e6) -> NDArray[np.float64]:
-    """Return a map of time-integrated activity [Bq s] with all decays in one voxel; 1e6 make the dose in mGy an S value."""
+    """Return a map of time-integrated activity [Bq s] with all decays in one voxel; 1e6 make mGy an S value."""
     tia = np.zeros(shape)
     tia[where] = decays
     return tia

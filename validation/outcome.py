@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 class Row:
     """One figure against its reference.
 
-    A figure passes when |value / reference - 1| <= limit + sigmas x combined relative standard error. Rows without a limit are for
-    information.
+    A figure passes when |value / reference - 1| <= limit + sigmas x combined relative standard error. Rows without a
+    limit are for information.
 
     Parameters
     ----------
@@ -51,9 +51,17 @@ class Row:
         return math.hypot(self.standard_error / self.value, self.reference_error / self.reference)
 
     @property
+    def used(self) -> float:
+        """Part of what is allowed that the difference uses; 0 for information."""
+        if self.limit is None or self.deviation == 0.0:
+            return 0.0
+        allowed = self.limit + self.sigmas * self.sigma
+        return abs(self.deviation) / allowed if allowed else math.inf
+
+    @property
     def passed(self) -> bool:
         """Whether it is inside its limit; true for information."""
-        return self.limit is None or abs(self.deviation) <= self.limit + self.sigmas * self.sigma
+        return self.used <= 1.0
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,7 @@ class Outcome:
 
     def worst(self) -> Row:
         """Return the row that uses most of what it is allowed."""
-        judged = [row for row in self.rows if row.limit is not None]
-        return max(judged, key=lambda row: abs(row.deviation) / (row.limit + row.sigmas * row.sigma))  # type: ignore[operator]
+        return max((row for row in self.rows if row.limit is not None), key=lambda row: row.used)
 
 
 def load_case(name: str) -> dict[str, Any]:
@@ -133,13 +140,15 @@ def write_outcome(name: str, outcome: Outcome) -> None:
 
 
 def _report(case: dict[str, Any], record: dict[str, Any], outcome: Outcome) -> str:
+    judged = [row for row in outcome.rows if row.limit is not None]
     notes = list(dict.fromkeys(key for row in outcome.rows for key in row.notes))
     lines = [
         f"# {case['question']}",
         "",
-        f"**{'Passed' if record['passed'] else 'FAILED'}**: {sum(row.passed for row in outcome.rows)} of {len(outcome.rows)} "
-        f"figures inside their limit. {record['histories']:.3g} histories, seed {record['seed']}, {record['seconds']:.0f} s on "
-        f"{record['device']}, mcdose {record['mcdose']} ({record['commit']}), {record['date']}.",
+        f"**{'Passed' if record['passed'] else 'FAILED'}**: {sum(row.passed for row in judged)} of {len(judged)} "
+        f"figures inside their limit. {record['histories']:.3g} histories, seed {record['seed']}, "
+        f"{record['seconds']:.0f} s on {record['device']}, mcdose {record['mcdose']} ({record['commit']}), "
+        f"{record['date']}.",
         "",
         f"Reference: {case['reference']}",
         "",
@@ -147,7 +156,8 @@ def _report(case: dict[str, Any], record: dict[str, Any], outcome: Outcome) -> s
         "",
         *(f"- {remark}" for remark in outcome.remarks),
         "",
-        "| quantity | mcdose | reference | difference | combined 1 sigma | limit | |" + "".join(f" {n} |" for n in notes),
+        "| quantity | mcdose | reference | difference | combined 1 sigma | limit | |"
+        + "".join(f" {n} |" for n in notes),
         "|---|---|---|---|---|---|---|" + "---|" * len(notes),
     ]
     for row in outcome.rows:

@@ -1,0 +1,1 @@
+"""The dose beside a plane between water and lung."""

@@ -1,0 +1,1 @@
+"""A uniform source in a large uniform medium."""

@@ -1,0 +1,1 @@
+"""The dose around one hot voxel in water."""
