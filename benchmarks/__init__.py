@@ -1,0 +1,1 @@
+"""How fast mcdose is, here and against PENELOPE."""
