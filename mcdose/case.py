@@ -1,0 +1,160 @@
+"""One patient on one grid: activity, density, medium and structures, all where the dose will be."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.calibration import SCHNEIDER, Calibration
+from mcdose.errors import InputError
+from mcdose.grid import Grid, Volume
+from mcdose.media import medium
+
+if TYPE_CHECKING:
+    from mcdose.io.series import Series
+
+LOGGER = logging.getLogger("mcdose")
+AIR_HU = -1000.0  # what is outside the CT; a lower CT number is padding
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a dose calculation needs, on the dose grid.
+
+    Attributes
+    ----------
+    grid : dose grid, which is the activity's
+    activity_bq : float64, shape (nz, ny, nx), at administration [Bq per voxel]
+    density_g_cm3 : float32, same shape
+    medium : uint8, same shape, index into `media`
+    media : names
+    structures : name to bool mask or coverage from 0 to 1, same shape
+    series : DICOM series that gives the patient and the frame of reference; None where there is none
+    origin : where all this comes from, in plain JSON types
+    """
+
+    grid: Grid
+    activity_bq: NDArray[np.float64]
+    density_g_cm3: NDArray[np.float32]
+    medium: NDArray[np.uint8]
+    media: tuple[str, ...]
+    structures: dict[str, NDArray[Any]]
+    series: Series | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+def read_case(
+    activity: str | Path,
+    ct: str | Path,
+    structures: str | Path | None = None,
+    *,
+    nuclide: str = "Y-90",
+    unit: str | None = None,
+    calibration: Calibration = SCHNEIDER,
+) -> Case:
+    """Read a patient's images and bring them onto the grid of the activity.
+
+    Density is found on the CT grid and averaged over each dose voxel; the medium is that of the averaged CT number.
+    Outside the CT is air.
+
+    Parameters
+    ----------
+    activity, ct, structures : see `mcdose.io.activity`, `.ct`, `.structures`
+    nuclide : which the activity must be of
+    unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = "Bq/mL"
+    calibration : CT number to density and medium
+
+    Raises
+    ------
+    InputError
+        A file that cannot be used; grids without a common volume; more than 1 % of the activity outside the CT;
+        images in different frames of reference.
+    """
+    from mcdose.io.activity import read_activity
+    from mcdose.io.ct import read_ct
+    from mcdose.io.structures import read_structures
+    from mcdose.nuclides import nuclide as look_up
+    from mcdose.resample import outside_fraction, require_coverage
+
+    known = look_up(nuclide)
+    _require_media(calibration)
+    source = read_activity(activity, unit=unit, nuclide=known.name, half_life_s=known.half_life_s)
+    image = read_ct(ct)
+    _require_same_frame(activity, source.series, ct, image.series)
+    warning = require_coverage(source.volume, image.volume.grid)
+    if warning is not None:
+        LOGGER.warning("%s", warning)
+    grid = source.volume.grid
+    density, index = tissue(image.volume, grid, calibration)
+    series = image.series or source.series
+    frame = series.frame_of_reference_uid if series else None
+    masks = {} if structures is None else read_structures(structures, grid, frame_of_reference_uid=frame)
+    origin = {
+        "activity": str(activity),
+        "ct": str(ct),
+        "structures": None if structures is None else str(structures),
+        "activity_bq": source.total_bq,
+        "injected_bq": source.injected_bq,
+        "decay_correction": source.decay_correction,
+        "administered": None if source.administered is None else source.administered.isoformat(),
+        "activity_outside_ct_fraction": outside_fraction(source.volume, image.volume.grid),
+        "calibration": calibration.name,
+    }
+    return Case(grid, source.volume.values, density, index, calibration.media, masks, series, origin)
+
+
+def demo_case(calibration: Calibration = SCHNEIDER) -> Case:
+    """Build the phantom that mcdose brings along (`mcdose.phantom`), as a case."""
+    from mcdose.phantom import demo_phantom
+
+    _require_media(calibration)
+    phantom = demo_phantom()
+    density, index = tissue(Volume(phantom.ct_hu, phantom.grid), phantom.grid, calibration)
+    origin = {
+        "activity": "demonstration phantom",
+        "ct": "demonstration phantom",
+        "structures": "demonstration phantom",
+        "activity_bq": float(phantom.activity_bq.sum()),
+        "calibration": calibration.name,
+    }
+    structures: dict[str, NDArray[Any]] = dict(phantom.structures)
+    return Case(phantom.grid, phantom.activity_bq, density, index, calibration.media, structures, None, origin)
+
+
+def tissue(ct: Volume, grid: Grid, calibration: Calibration) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Give density [g/cm3] and index into `calibration.media` of the voxels of a grid.
+
+    The CT number is averaged for the medium alone, with padding values raised to that of air: averaged density and
+    density of the average differ where the calibration bends.
+    """
+    from mcdose.resample import average
+
+    air = float(calibration.density([AIR_HU])[0])
+    density = average(Volume(calibration.density(ct.values), ct.grid), grid, air).values
+    hu = average(Volume(np.maximum(ct.values, np.float32(AIR_HU)), ct.grid), grid, AIR_HU).values
+    return density, calibration.medium_index(hu)
+
+
+def _require_media(calibration: Calibration) -> None:
+    for name in calibration.media:
+        try:
+            medium(name)
+        except ValueError as error:
+            raise InputError(f"calibration {calibration.name}: {error}") from error
+
+
+def _require_same_frame(activity: str | Path, source: Series | None, ct: str | Path, image: Series | None) -> None:
+    """Refuse images whose coordinates do not refer to the same origin."""
+    if source is None or image is None:
+        return
+    frames = source.frame_of_reference_uid, image.frame_of_reference_uid
+    if all(frames) and frames[0] != frames[1]:
+        raise InputError(
+            f"{activity} and {ct} must share a frame of reference, got {frames[0]} and {frames[1]}: "
+            "register and resample one to the other first"
+        )

@@ -1,0 +1,194 @@
+"""The command line: `mcdose demo`, `mcdose dose`, `mcdose doctor`.
+
+Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
+Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+from mcdose import __version__
+from mcdose.errors import Cancelled, InputError
+
+DONE, DEFECT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+SEEDS = 2**64
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises instead of printing its usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{message}; {self.prog} --help explains")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in argv
+    if hasattr(sys.stdout, "reconfigure"):  # names of structures that the terminal cannot show are no defect
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        args = parser().parse_args(argv)
+        from mcdose.io.quiet import quiet_libraries
+
+        with quiet_libraries():
+            code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except SystemExit as leave:  # --help and --version
+        return int(leave.code or 0)
+    except (KeyboardInterrupt, Cancelled):
+        _say("interrupted; nothing was written", debug)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the figures has gone; the files are written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (UsageError, InputError, OSError) as error:
+        _say(f"error: {_one_line(error)}", debug)
+        return BAD_INPUT
+    except Exception as error:
+        _say(f"defect: {type(error).__name__}: {_one_line(error)}; please report it with the output of --debug", debug)
+        return DEFECT
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _say(message: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"mcdose: {message}", file=sys.stderr, flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command line."""
+    top = Parser(
+        prog="mcdose",
+        description="Monte Carlo absorbed dose for radionuclide therapy. Research software, not a medical device.",
+    )
+    top.add_argument("--version", action="version", version=f"mcdose {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    _add_demo(commands)
+    _add_dose(commands)
+    _add_doctor(commands)
+    return top
+
+
+def _add_demo(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.dose import run_demo
+
+    demo = commands.add_parser(
+        "demo",
+        help="dose in the phantom that mcdose brings along",
+        description="Compute the dose in a phantom: liver with two tumours, lungs, spine; 2 GBq of Y-90.",
+    )
+    demo.add_argument("-o", "--output", metavar="DIR", default="mcdose-demo", help="folder of results (%(default)s)")
+    _add_run_options(demo)
+    demo.set_defaults(run=run_demo)
+
+
+def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.dose import run_dose
+
+    dose = commands.add_parser(
+        "dose",
+        help="dose in a patient from activity and CT",
+        description="Compute the dose from an activity image and a CT. PATH is a folder with a DICOM series, a "
+        "multi-frame DICOM file, NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd). The dose grid is the activity's.",
+    )
+    dose.add_argument("--activity", metavar="PATH", required=True, help="PET in Bq/mL, or activity at administration")
+    dose.add_argument("--ct", metavar="PATH", required=True, help="CT in HU")
+    dose.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
+    dose.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
+    dose.add_argument(
+        "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
+    )
+    _add_run_options(dose)
+    dose.set_defaults(run=run_dose)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.doctor import run_doctor
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="what was found on this machine and what would be used",
+        description="Say what was found on this machine, what would be used and what is missing.",
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    doctor.set_defaults(run=run_doctor)
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
+    command.add_argument(
+        "--method", choices=("monte-carlo", "local-deposition"), default="monte-carlo", help="(%(default)s)"
+    )
+    command.add_argument("--histories", type=_histories, metavar="N", help="decays to simulate (1e7)")
+    command.add_argument(
+        "--target-uncertainty",
+        type=_fraction,
+        metavar="F",
+        help="stop when the relative standard error in the hot voxels is down to F, such as 0.01",
+    )
+    command.add_argument(
+        "--dose-to-water", action="store_true", help="dose to water in the medium instead of dose to the medium"
+    )
+    command.add_argument("--calibration", metavar="FILE", help="CT number to density and medium, JSON (Schneider 2000)")
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="(%(default)s)")
+    command.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    command.add_argument("--overwrite", action="store_true", help="replace the results in the folder")
+    command.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
+    command.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
+    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _whole(text: str, lowest: int, limit: int, rule: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        try:
+            number = float(text)  # 1e7
+            value = int(number)
+        except (ValueError, OverflowError):
+            raise argparse.ArgumentTypeError(f"must be {rule}, got {text!r}") from None
+        if value != number:
+            raise argparse.ArgumentTypeError(f"must be {rule}, got {text!r}") from None
+    if not lowest <= value < limit:
+        raise argparse.ArgumentTypeError(f"must be {rule}, got {text!r}")
+    return value
+
+
+def _histories(text: str) -> int:
+    return _whole(text, 1, 2**63, "a whole number of at least 1")
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, SEEDS, "a whole number from 0 to 2^64 - 1")
+
+
+def _threads(text: str) -> int:
+    return _whole(text, 1, 2**16, "a whole number of at least 1")
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"must be a fraction between 0 and 1, got {text!r}")
+    return value

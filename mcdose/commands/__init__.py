@@ -1,0 +1,1 @@
+"""What the subcommands of `mcdose` do. Only these modules and `mcdose.cli` print."""

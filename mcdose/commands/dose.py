@@ -1,0 +1,217 @@
+"""`mcdose dose` and `mcdose demo`: from activity and CT, or the phantom, to a folder of results."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcdose.commands.console import Console
+from mcdose.errors import Cancelled, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcdose.calibration import Calibration
+    from mcdose.case import Case
+    from mcdose.result import DoseResult
+
+DENSITY_FLOOR_G_CM3 = 0.05
+METHODS = {"monte-carlo": "Monte Carlo", "local-deposition": "local deposition"}
+COMMENT_LENGTH = 64  # DoseComment, VR LO
+
+
+def run_dose(args: argparse.Namespace) -> int:
+    """Compute the dose in a patient."""
+
+    def load(calibration: Calibration) -> Case:
+        from mcdose.case import read_case
+
+        return read_case(
+            args.activity,
+            args.ct,
+            args.structures,
+            nuclide=args.nuclide,
+            unit=args.activity_unit,
+            calibration=calibration,
+        )
+
+    return _run(args, load)
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """Compute the dose in the phantom."""
+
+    def load(calibration: Calibration) -> Case:
+        from mcdose.case import demo_case
+
+        return demo_case(calibration)
+
+    return _run(args, load)
+
+
+def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
+    from mcdose.outputs import require_free, to_json, write_results
+    from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
+
+    _check_arguments(args)
+    folder = Path(args.output)
+    require_free(folder, args.overwrite)
+    with Console(verbose=args.verbose, silent=args.json) as console:
+        case = load(_calibration(args.calibration))
+        scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
+        parts = scored_structures(case, scored)
+        console.release()
+        result = _absorbed_dose(case, parts, args, args.method, console)
+        if result.cancelled:
+            raise Cancelled
+        local_gy = None
+        if args.method == "monte-carlo":
+            local = _absorbed_dose(case, parts, args, "local-deposition", console)
+            local_gy = {name: region.mean_gy for name, region in local.regions.items()}
+        curves = structure_curves(result.dose_gy, parts, case.grid.voxel_mm)
+        summary = summarise(
+            case,
+            result,
+            curves,
+            scored,
+            density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
+            local_gy=local_gy,
+            warnings=console.warnings,
+        )
+        files = write_results(
+            folder,
+            dose_gy=result.dose_gy,
+            relative_uncertainty=result.relative_uncertainty,
+            grid=case.grid,
+            series=case.series,
+            comment=_comment(result, args),
+            curves=curves,
+            summary=summary,
+            overwrite=args.overwrite,
+        )
+        for warning in result.warnings:
+            if warning not in console.warnings:
+                console.say(f"warning: {warning}")
+    if args.json:
+        print(to_json(summary, ascii_only=True))
+    else:
+        print(_report(summary))
+        print(f"\nwritten to {folder}: {', '.join(file.name for file in files)}")
+    return 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Refuse arguments that cannot be met before any file is opened."""
+    from mcdose.devices import choose_device
+    from mcdose.nuclides import nuclide
+
+    with _as_input_error():
+        nuclide(args.nuclide)
+        choose_device(args.device)
+    if args.method != "monte-carlo":
+        for option, given in (("--histories", args.histories), ("--target-uncertainty", args.target_uncertainty)):
+            if given is not None:
+                raise InputError(f"{option} goes with --method monte-carlo, got --method {args.method}")
+
+
+def _calibration(path: str | None) -> Calibration:
+    from mcdose.calibration import SCHNEIDER, Calibration
+
+    return SCHNEIDER if path is None else Calibration.from_json(path)
+
+
+def _absorbed_dose(
+    case: Case, parts: dict[str, Any], args: argparse.Namespace, method: str, console: Console
+) -> DoseResult:
+    from mcdose.dose import absorbed_dose
+    from mcdose.nuclides import activity_to_tia
+
+    choices: dict[str, Any] = {}
+    if method == "monte-carlo":
+        choices = {
+            "histories": args.histories,
+            "target_uncertainty": args.target_uncertainty,
+            "seed": args.seed,
+            "progress": console.progress,
+        }
+    with _as_input_error():  # what the arguments of this function break is the user's, not a defect
+        result = absorbed_dose(
+            activity_to_tia(case.activity_bq, args.nuclide),
+            case.grid.voxel_mm,
+            nuclide=args.nuclide,
+            density_g_cm3=case.density_g_cm3,
+            medium=case.medium,
+            media=case.media,
+            method=method,
+            dose_to_water=args.dose_to_water,
+            threads=args.threads,
+            device=args.device,
+            regions=parts,
+            density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
+            **choices,
+        )
+    console.clear()
+    return result
+
+
+@contextmanager
+def _as_input_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _comment(result: DoseResult, args: argparse.Namespace) -> str:
+    """Say in the 64 characters of DoseComment what the dose is."""
+    count = f", {result.histories:.3g} histories" if result.histories else ""
+    to = "water" if args.dose_to_water else "medium"
+    return f"{args.nuclide} {METHODS[result.method]}{count}, dose to {to}"[:COMMENT_LENGTH]
+
+
+def _report(summary: dict[str, Any]) -> str:
+    """Format the figures for reading: what was done, and a table of structures."""
+    lines = [
+        f"{summary['nuclide']}, {METHODS[summary['method']]}, dose to {summary['dose_to']}, on {summary['device']}",
+        f"{summary['total_decays']:.4g} decays; grid {_times(summary['shape'])} voxels "
+        f"of {_times(summary['voxel_mm'])} mm (z, y, x)",
+    ]
+    if summary["histories"]:
+        speed = f" ({summary['histories_per_second'] / 1e3:.0f} k/s)" if summary["histories_per_second"] else ""
+        lines.append(f"{summary['histories']:,} histories in {summary['seconds']:.1f} s{speed}, seed {summary['seed']}")
+    local = summary["local_deposition"]
+    rows = [["structure", "mL", "mean Gy", "D95", "D70", "D50", "max", "error %", *(["local Gy"] if local else [])]]
+    for name, figures in summary["structures"].items():
+        keys = ("mean_gy", "d95_gy", "d70_gy", "d50_gy", "max_gy")
+        error = figures["mean_uncertainty"]
+        rows.append(
+            [
+                name,
+                f"{figures['volume_ml']:.1f}",
+                *(_gy(figures[key]) for key in keys),
+                "-" if error is None else f"{100 * error:.2f}",
+                *([_gy(local.get(name))] if local else []),
+            ]
+        )
+    if len(rows) > 1:
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        lines.append("")
+        for row in rows:
+            cells = [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+            lines.append("  ".join(cells))
+    lines += [f"\nnote: {note}" for note in summary["notes"]]
+    return "\n".join(lines)
+
+
+def _times(numbers: list[float]) -> str:
+    return " x ".join(f"{number:.6g}" for number in numbers)
+
+
+def _gy(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"

@@ -1,0 +1,159 @@
+"""A folder of results that appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.errors import InputError
+
+if TYPE_CHECKING:
+    from mcdose.dvh import Dvh
+    from mcdose.grid import Grid
+    from mcdose.io.series import Series
+
+FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json")
+CURVE_POINTS = 1000  # of dvh.csv, at most, besides the dose 0
+PART = ".mcdose-"  # how the temporary folder's name begins
+
+
+def require_free(folder: Path, overwrite: bool) -> None:
+    """Raise InputError if the results cannot go into a folder: they are there already, or it cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file, a folder is needed for the results")
+    for name in FILES:
+        path = folder / name
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, a file of this name is to be written")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists already; --overwrite replaces the results in this folder")
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        tempfile.TemporaryDirectory(prefix=PART, dir=nearest).cleanup()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror} ({nearest})") from error
+
+
+@contextmanager
+def whole_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary folder to write to; move its files to `folder` when the block ends without an error.
+
+    Results of an earlier run are replaced as one set: what this run did not write goes. After an error or Ctrl-C
+    everything is as it was before.
+
+    Raises
+    ------
+    InputError
+        If the results are there already and may not be replaced, or the disk cannot be written.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=PART, dir=folder) as temporary:
+            part = Path(temporary) / "new"
+            part.mkdir()
+            yield part
+            require_free(folder, overwrite)
+            _exchange(part, folder, Path(temporary) / "old")
+    except BaseException as error:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+        if isinstance(error, OSError):
+            raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise
+
+
+def _exchange(new: Path, folder: Path, old: Path) -> None:
+    old.mkdir()
+    placed: list[Path] = []
+    try:
+        for name in FILES:
+            if (folder / name).exists():
+                os.replace(folder / name, old / name)
+        for file in sorted(new.iterdir(), key=lambda path: FILES.index(path.name)):
+            placed.append(folder / file.name)
+            os.replace(file, folder / file.name)
+    except BaseException:
+        for file in placed:
+            file.unlink(missing_ok=True)
+        for file in old.iterdir():
+            os.replace(file, folder / file.name)
+        raise
+
+
+def write_results(
+    folder: Path,
+    *,
+    dose_gy: NDArray[np.float32],
+    relative_uncertainty: NDArray[np.float32] | None,
+    grid: Grid,
+    series: Series | None,
+    comment: str,
+    curves: Mapping[str, Dvh],
+    summary: Mapping[str, Any],
+    overwrite: bool,
+) -> list[Path]:
+    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz (if there is one), dvh.csv and summary.json.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    from mcdose.io.nifti import write_nifti
+    from mcdose.io.rtdose import write_rt_dose
+
+    with whole_folder(folder, overwrite) as part:
+        write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment)
+        write_nifti(part / "dose.nii.gz", dose_gy, grid, description=f"Gy, {comment}")
+        if relative_uncertainty is not None:
+            write_nifti(
+                part / "uncertainty.nii.gz", relative_uncertainty, grid, description="relative standard error of dose"
+            )
+        write_dvh(part / "dvh.csv", curves)
+        write_json(part / "summary.json", summary)
+        names = sorted((path.name for path in part.iterdir()), key=FILES.index)
+    return [folder / name for name in names]
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write strict JSON (no NaN), readable by people."""
+    path.write_text(to_json(values) + "\n", encoding="utf-8")
+
+
+def to_json(values: Mapping[str, Any], *, ascii_only: bool = False) -> str:
+    """Format strict JSON (no NaN), readable by people."""
+    return json.dumps(values, indent=2, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def write_dvh(path: Path, curves: Mapping[str, Dvh]) -> None:
+    """Write cumulative curves: column dose_gy in equal steps from 0, then a column of volume fractions a structure."""
+    largest = max((curve.max_gy for curve in curves.values()), default=0.0)
+    dose_gy = dose_axis(largest)
+    columns = [curve.volume_fraction(dose_gy) for curve in curves.values()]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["dose_gy", *curves])
+        for k, dose in enumerate(dose_gy):
+            table.writerow([f"{dose:.6g}", *(f"{column[k]:.6g}" for column in columns)])
+
+
+def dose_axis(largest_gy: float) -> NDArray[np.float64]:
+    """At most 1002 doses from 0 to beyond the largest, in equal steps of 1, 2 or 5 times a power of ten [Gy]."""
+    if not largest_gy > 0.0:
+        return np.zeros(1)
+    finest = largest_gy / CURVE_POINTS
+    decade = 10.0 ** math.floor(math.log10(finest))
+    step = next(factor * decade for factor in (1.0, 2.0, 5.0, 10.0) if factor * decade >= finest)
+    return np.asarray(step * np.arange(math.floor(largest_gy / step) + 2), dtype=np.float64)

@@ -1,0 +1,134 @@
+"""The figures of a dose calculation in plain JSON types: what goes into summary.json."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose import __version__
+from mcdose.dvh import Dvh, dvh
+
+if TYPE_CHECKING:
+    from mcdose.case import Case
+    from mcdose.result import DoseResult
+
+LIGHT_G_CM3 = 0.6  # a structure of a lower mean density is taken for lung, whatever its name
+LUNG_NOTE = (
+    "activity that breathing, blur and coarse voxels have brought from the liver's dome into lung voxels is counted as "
+    "lung activity by both methods; local deposition leaves all of its energy to the small mass of its voxel, while "
+    "electrons take part of it out of the lung, most of all along the border with the liver"
+)
+
+
+def scored_voxels(case: Case, density_floor_g_cm3: float) -> NDArray[np.bool_]:
+    """Tell which voxels have a reported dose: those at or above the density floor."""
+    return np.asarray(case.density_g_cm3 >= density_floor_g_cm3)
+
+
+def scored_structures(case: Case, scored: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Structures without the voxels that have no reported dose; one that has no other voxel is left out."""
+    parts = {name: mask * scored for name, mask in case.structures.items()}
+    return {name: part for name, part in parts.items() if part.any()}
+
+
+def structure_curves(
+    dose_gy: NDArray[np.float32], parts: dict[str, NDArray[Any]], voxel_mm: tuple[float, float, float]
+) -> dict[str, Dvh]:
+    """Dose-volume histograms of structures."""
+    return {name: dvh(dose_gy, part, voxel_mm) for name, part in parts.items()}
+
+
+def structure_figures(
+    case: Case, curves: dict[str, Dvh], scored: NDArray[np.bool_], result: DoseResult
+) -> dict[str, dict[str, float | None]]:
+    """Figures by structure, in the order of the case; None for all doses of one without a voxel above the floor."""
+    figures = {}
+    for name, mask in case.structures.items():
+        volume_ml = float(mask.sum(dtype=np.float64)) * case.grid.voxel_ml
+        below_ml = float(mask[~scored].sum(dtype=np.float64)) * case.grid.voxel_ml
+        curve = curves.get(name)
+        figures[name] = {
+            "volume_ml": volume_ml,
+            "below_floor_ml": below_ml,
+            "mean_gy": curve.mean_gy if curve else None,
+            "sd_gy": curve.sd_gy if curve else None,
+            "d95_gy": curve.d(95) if curve else None,
+            "d70_gy": curve.d(70) if curve else None,
+            "d50_gy": curve.d(50) if curve else None,
+            "max_gy": curve.max_gy if curve else None,
+            "mean_uncertainty": _number(result.regions[name].relative_uncertainty) if curve else None,
+        }
+    return figures
+
+
+def lung_notes(case: Case, structures: dict[str, dict[str, float | None]], local_gy: dict[str, float]) -> list[str]:
+    """Sentences that compare the methods in the structures as light as lung."""
+    sentences = []
+    for name, local in local_gy.items():
+        mask, mean = case.structures[name], structures[name]["mean_gy"]
+        density = float((mask * case.density_g_cm3).sum(dtype=np.float64) / mask.sum(dtype=np.float64))
+        if mean is not None and mean < local and density < LIGHT_G_CM3:
+            sentences.append(
+                f"{name} (mean density {density:.2f} g/cm3): {mean:.4g} Gy by Monte Carlo, {local:.4g} Gy by local "
+                f"deposition; {LUNG_NOTE}"
+            )
+    return sentences
+
+
+def summarise(
+    case: Case,
+    result: DoseResult,
+    curves: dict[str, Dvh],
+    scored: NDArray[np.bool_],
+    *,
+    density_floor_g_cm3: float,
+    local_gy: dict[str, float] | None,
+    warnings: list[str],
+) -> dict[str, Any]:
+    """Gather the summary of a run.
+
+    Parameters
+    ----------
+    case, result : what went in and came out
+    curves : of the structures without the voxels below the floor
+    scored : voxels at or above the floor; `max_dose_gy` and `mean_dose_gy` are over these
+    local_gy : mean doses by local deposition [Gy], to compare with; None where that is the method itself
+    warnings : sentences for the user
+    """
+    structures = structure_figures(case, curves, scored, result)
+    dose = result.dose_gy[scored]
+    return {
+        "mcdose_version": __version__,
+        "nuclide": result.provenance.get("nuclide"),
+        "method": result.method,
+        "dose_to": result.provenance.get("dose_to"),
+        "device": result.device,
+        "histories": result.histories,
+        "seconds": result.seconds,
+        "histories_per_second": _number(result.histories_per_second),
+        "seed": result.seed,
+        "voxel_mm": list(case.grid.voxel_mm),
+        "shape": list(case.grid.shape),
+        "origin_mm": list(case.grid.origin_mm),
+        "total_decays": result.total_decays,
+        "emitted_mev": _number(result.emitted_mev),
+        "deposited_mev": _number(result.deposited_mev),
+        "escaped_mev": _number(result.escaped_mev),
+        "density_floor_g_cm3": density_floor_g_cm3,
+        "max_dose_gy": float(dose.max()) if dose.size else None,
+        "mean_dose_gy": float(dose.mean(dtype=np.float64)) if dose.size else None,
+        "structures": structures,
+        "local_deposition": local_gy,
+        "notes": lung_notes(case, structures, local_gy) if local_gy else [],
+        "warnings": list(dict.fromkeys([*warnings, *result.warnings])),
+        "inputs": case.origin,
+        "provenance": result.provenance,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Make what is not a finite number None, since JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else float(value)
