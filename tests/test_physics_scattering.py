@@ -211,8 +211,8 @@ def test_first_two_moments_of_every_row(part, water_steps, three_media):
         one_minus_cosine = draw(three_media.angle, part * 3 * rows + i, u).astype(np.float64)
         first = one_minus_cosine.mean()
         second = (3.0 * one_minus_cosine - 1.5 * one_minus_cosine**2).mean()
-        assert first == pytest.approx(-np.expm1(-steps[i, 0]), rel=0.002)
-        assert second == pytest.approx(-np.expm1(-steps[i, 1]), rel=0.002)
+        assert first == pytest.approx(-np.expm1(-steps[i, 0]), rel=0.0005)
+        assert second == pytest.approx(-np.expm1(-steps[i, 1]), rel=0.0005)
 
 
 def test_sampled_distribution_of_a_step(water_steps, three_media):

@@ -64,7 +64,9 @@ def test_soft_variance_is_the_second_moment_of_moller(name, cut):
         return 2.0 * np.pi * CLASSICAL_ELECTRON_RADIUS**2 * ELECTRON_MASS / beta_squared * bracket
 
     expected = [
-        integrate.quad(lambda t, e=energy: t**2 * moller(t, e), 0.0, min(cut, 0.5 * energy), epsrel=1e-10)[0]
+        integrate.quad(lambda t, e=energy: t**2 * moller(t, e), 0.0, min(cut, 0.5 * energy), epsabs=0.0, epsrel=1e-10)[
+            0
+        ]
         * electrons_per_gram(medium(name))
         for energy in energies
     ]

@@ -1,0 +1,82 @@
+"""No float64 in the transport: a graphics card computes it at a small part of the speed of float32."""
+
+import numpy as np
+import pytest
+from numba import types
+from numba.core import ir
+
+from mcdose.parameters import TransportParameters
+from mcdose.physics_tables import cuts
+from mcdose.transport.history import follow
+from mcdose.transport.source import Source
+from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.world import World
+
+
+def collect(dispatcher, arguments, found):
+    """Put a compiled function and all that it calls into `found`: full name and argument types to type annotation."""
+    key = (f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__name__}", arguments)
+    if key in found:
+        return
+    found[key] = annotation = dispatcher.overloads[arguments].type_annotation
+    for expression, signature in annotation.calltypes.items():
+        if isinstance(expression, ir.Expr) and expression.op == "call":
+            called = annotation.typemap[expression.func.name]
+            if isinstance(called, types.Dispatcher):
+                plain = tuple(types.unliteral(kind) for kind in signature.args)
+                known = called.dispatcher.overloads
+                collect(called.dispatcher, signature.args if signature.args in known else plain, found)
+
+
+@pytest.fixture(scope="module")
+def history(three_media):
+    """Compile and follow one history with the types that the engine launches it with."""
+    cells = 4**3
+    quarters = (np.arange(1, 5) * 2**29).astype(np.uint32)
+    world = World(
+        *[np.int32(4)] * 3,
+        *[np.float32(1.0 / 0.3)] * 3,
+        np.float32(0.3),
+        np.ones(cells, np.float32),
+        np.zeros(cells, np.uint8),
+    )
+    source = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), np.array([0.5, 2.0], np.float32))
+    stack = Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32))
+    tally = np.zeros(cells, np.int64)
+    arguments = (np.uint64(1), np.uint64(2), source, world, three_media, cuts(TransportParameters()), tally, stack)
+    account = follow(*arguments)
+    functions = {}
+    collect(follow, tuple(follow.typeof_pyval(argument) for argument in arguments), functions)
+    return account, tally, functions
+
+
+def test_no_f64_in_any_function_of_a_history(history):
+    _, _, functions = history
+    found = []
+    for (name, _), annotation in functions.items():
+        for variable, kind in annotation.typemap.items():
+            if "float64" in str(kind) and not variable.startswith("$const"):
+                found.append(f"{name}: {variable} is {kind}")
+    assert not found, "\n".join(found)
+
+
+def test_the_f64_lint_sees_the_whole_transport(history):
+    names = {name for name, _ in history[2]}
+    parts = {
+        "electron.slow_down", "electron.collide", "electron.annihilate", "photon.fly", "source.decay", "stack.push",
+        "world.to_face", "world.jumped", "score.quanta",
+    }  # fmt: skip
+    assert {f"mcdose.transport.{part}" for part in parts} <= names
+    samplers = {
+        "bremsstrahlung.sample_photon_energy", "compton.sample_compton", "direction.sin_cos_turn", "lookup.locate",
+        "moller.sample_moller", "pair.pair_deflection", "photoelectric.sample_photoelectron", "random.random_block",
+        "scattering.sample_deflection", "straggling.sample_loss",
+    }  # fmt: skip
+    assert {f"mcdose.physics.{sampler}" for sampler in samplers} <= names
+
+
+def test_a_history_in_single_precision_balances_without_f64(history):
+    account, tally, _ = history
+    assert account.emitted == account.escaped + tally.sum()
+    assert account.emitted > 0
+    assert account.dropped == 0

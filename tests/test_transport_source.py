@@ -1,0 +1,135 @@
+"""Decays start where the activity is, anywhere in the voxel, in any direction, with the energies of the spectrum."""
+
+import itertools
+
+import numba
+import numpy as np
+import pytest
+from draws import SEED, assert_distributed, assert_mean
+from scipy import stats
+
+from mcdose.physics.random import Key, uniform
+from mcdose.transport.source import Source, decay, sample_energy, sample_voxel
+from mcdose.transport.world import World
+
+ENERGIES = np.array([0.0, 0.1, 0.3, 1.0, 2.0], np.float32)  # quartiles
+ALL_ONES = 0xFFFFFFFF
+
+
+def lines(activity):
+    """Return cumulative activities along the last axis in units of 2^-31 of the line's sum."""
+    cumulative = np.cumsum(np.asarray(activity, np.float64), axis=-1)
+    total = np.where(cumulative[..., -1:] > 0.0, cumulative[..., -1:], 1.0)
+    return np.floor(cumulative / total * 2**31).astype(np.uint32)
+
+
+def source_of(activity):
+    return Source(
+        lines(activity.sum(axis=(1, 2))), lines(activity.sum(axis=2)).ravel(), lines(activity).ravel(), ENERGIES
+    )
+
+
+def world_of(shape):
+    sides = np.float32(1.0)
+    return World(
+        *(np.int32(n) for n in shape), sides, sides, sides, sides, np.ones(1, np.float32), np.zeros(1, np.uint8)
+    )
+
+
+@numba.njit
+def draw(source, world, count, seed):
+    indices = np.empty((count, 3), np.int32)
+    reals = np.empty((count, 7), np.float32)
+    for i in range(count):
+        energy, place, u, v, w, _ = decay(source, world, Key(seed, np.uint64(i)))
+        indices[i] = place.z, place.y, place.x
+        reals[i] = energy, place.offset_z, place.offset_y, place.offset_x, u, v, w
+    return indices, reals
+
+
+@numba.njit
+def voxels_at(source, ny, nx, words):
+    found = np.empty((words.shape[0], 3), np.int32)
+    for i in range(words.shape[0]):
+        found[i] = sample_voxel(source, ny, nx, words[i, 0], words[i, 1], words[i, 2])
+    return found
+
+
+def test_voxels_are_drawn_in_proportion_to_their_activity():
+    generator = np.random.default_rng(8)
+    activity = generator.random((5, 6, 7)) ** 4
+    activity[generator.random(activity.shape) < 0.3] = 0.0
+    activity[2] = 0.0  # a slab of zeros
+    activity[3, 1:4] = 0.0  # rows of zeros
+    activity[0, 0, :3] = 0.0
+    activity[4, 5, 3:] = 0.0
+    count = 400_000
+    indices, _ = draw(source_of(activity), world_of(activity.shape), count, SEED)
+    counts = np.zeros(activity.shape)
+    np.add.at(counts, tuple(indices.T), 1)
+    assert np.all(counts[activity == 0.0] == 0)
+    expected = activity[activity > 0.0] / activity.sum() * count
+    often = expected > 25.0
+    chi_square = np.sum((counts[activity > 0.0][often] - expected[often]) ** 2 / expected[often])
+    assert stats.chi2.sf(chi_square, often.sum() - 1) > 1e-6
+
+
+@pytest.mark.parametrize("hot", [(0, 0, 0), (4, 5, 6), (2, 0, 6), (1, 3, 2)])
+def test_a_single_hot_voxel_gets_every_decay_at_extreme_words_too(hot):
+    activity = np.zeros((5, 6, 7))
+    activity[hot] = 3e9
+    source = source_of(activity)
+    indices, _ = draw(source, world_of(activity.shape), 1000, SEED)
+    assert np.all(indices == hot)
+    words = np.array(np.meshgrid(*[[0, 1, 2**31, ALL_ONES]] * 3), np.uint32).reshape(3, -1).T.copy()
+    assert np.all(voxels_at(source, np.int32(6), np.int32(7), words) == hot)
+
+
+def test_extreme_words_find_the_first_and_the_last_active_voxel():
+    activity = np.zeros((3, 4, 5))
+    activity[1:, 1:3, 1:4] = 1.0
+    source = source_of(activity)
+    words = np.array([[0, 0, 0], [ALL_ONES] * 3], np.uint32)
+    assert voxels_at(source, np.int32(4), np.int32(5), words).tolist() == [[1, 1, 1], [2, 2, 3]]
+
+
+def test_no_voxel_is_missed_in_a_grid_beyond_2_to_the_24():
+    """A float32 cumulative would miss voxels beyond 2^24; here 2^25 voxels are told apart one by one."""
+    shape = (32, 1024, 1024)
+    slabs = lines(np.ones(32))
+    rows = np.tile(lines(np.ones(1024)), 32)
+    voxels = np.tile(lines(np.ones(1024)), 32 * 1024)
+    source = Source(slabs, rows, voxels, ENERGIES)
+    chosen = np.random.default_rng(9).integers(0, shape, (5000, 3))
+    for inside in (0.01, 0.99):
+        words = ((chosen + inside) * 2.0**32 / shape).astype(np.uint32)
+        assert np.array_equal(voxels_at(source, np.int32(1024), np.int32(1024), words), chosen)
+    indices, _ = draw(source, world_of(shape), 100_000, SEED)
+    for axis, size in enumerate(shape):
+        assert_distributed(indices[:, axis] + 0.5, np.linspace(0, size, 33), np.full(32, 1 / 32))
+    odd = (indices % 2).mean(axis=0)
+    assert np.all(np.abs(odd - 0.5) < 5.0 * 0.5 / np.sqrt(100_000))
+
+
+def test_uniform_in_the_voxel_isotropic_and_independent():
+    _, reals = draw(source_of(np.ones((2, 3, 4))), world_of((2, 3, 4)), 200_000, SEED)
+    for column in (1, 2, 3):
+        assert_distributed(reals[:, column], np.linspace(0.0, 1.0, 51), np.full(50, 0.02))
+    for column in (4, 5, 6):
+        assert_distributed(reals[:, column], np.linspace(-1.0, 1.0, 51), np.full(50, 0.02))
+    assert np.abs(np.linalg.norm(reals[:, 4:].astype(np.float64), axis=1) - 1.0).max() < 1e-6
+    centred = reals.astype(np.float64) - reals.mean(axis=0, dtype=np.float64)
+    for i in range(7):
+        for j in range(i):
+            assert_mean(centred[:, i] * centred[:, j], 0.0)
+
+
+def test_energies_follow_the_quantiles():
+    _, reals = draw(source_of(np.ones((1, 1, 1))), world_of((1, 1, 1)), 200_000, SEED)
+    edges = np.concatenate([np.linspace(low, high, 11)[:-1] for low, high in itertools.pairwise(ENERGIES)])
+    assert_distributed(reals[:, 0], np.append(edges, 2.0), np.full(40, 1.0 / 40.0))
+    source = source_of(np.ones((1, 1, 1)))
+    for word in (0, ALL_ONES):
+        assert 0.0 < sample_energy(source, np.float32(uniform(np.uint32(word)))) < 2.0
+    single = source._replace(energies=np.array([0.5, 0.5], np.float32))
+    assert sample_energy(single, np.float32(0.7)) == 0.5
