@@ -77,8 +77,7 @@ def absorbed_dose(
         Decays to simulate at most. With neither this nor `target_uncertainty`: 10 million.
     target_uncertainty : float, optional
         Stop, at a batch end, when the root mean square of the relative standard errors over the voxels with more
-        than half of the
-        99.9th percentile of dose and density above 0.1 g/cm3 is below it.
+        than half of the 99.9th percentile of dose and density above 0.1 g/cm3 is below it.
     first_history : int
         Number of the first history, so that a run can be split; `merge` adds the parts.
     dose_to_water : bool
@@ -110,8 +109,7 @@ def absorbed_dose(
     Notes
     -----
     Class II electron transport with followed bremsstrahlung, see docs/methods.md. The standard error of a voxel
-    comes from the spread of
-    its batches; of a region from the batches of its mean.
+    comes from the spread of its batches; of a region from the batches of its mean.
     """
     problem = check_problem(
         tia_bq_s,

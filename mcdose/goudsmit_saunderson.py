@@ -1,11 +1,9 @@
 """Multiple scattering of condensed steps: from single scattering to tables of deflection angles.
 
 Host side, float64. Elastic scattering on nuclei is the screened Rutherford cross section with Moliere's screening
-angle times the
-McKinley-Feshbach expansion of the Mott factor; soft collisions with electrons are Moller's (close) and the longitudinal
-distant ones, up to the cut above which knock-on electrons are followed one by one. Goudsmit and Saunderson's series
-is exact
-in the angle for a step that loses energy on the way.
+angle times the McKinley-Feshbach expansion of the Mott factor; soft collisions with electrons are Moller's (close)
+and the longitudinal distant ones, up to the cut above which knock-on electrons are followed one by one. Goudsmit
+and Saunderson's series is exact in the angle for a step that loses energy on the way.
 
 Neglects: the Mott factor beyond second Born approximation (within 1 % of partial waves in water from 50 keV to 3
 MeV; 2 % at 20 keV), spin effects
@@ -119,8 +117,8 @@ def soft_electron_moments(medium: Medium, energy: Array, cut: float) -> Array:
     """Return the transport coefficients of inelastic collisions that lose less than `cut` [MeV].
 
     Distant collisions transfer the recoil Q below the mean excitation energy I with dQ / (I Q), close ones lose T
-    between I and
-    the cut (or half of the energy) by Moller's formula, both deflecting as a free electron of that recoil would.
+    between I and the cut (or half of the energy) by Moller's formula, both deflecting as a free electron of that
+    recoil would.
 
     Returns
     -------

@@ -251,9 +251,8 @@ def close_batch(
 def typical_uncertainty(problem: Problem, scale: Scale, tally: Tally, scratch: NDArray[np.int64]) -> float:
     """Return the root mean square of the relative errors over the voxels that matter.
 
-    Those with more than half of the 99.9th percentile of dose, and density above 0.1 g/cm3. `scratch` is the cleared
-    batch, which is
-    cleared again at the end.
+    Those with more than half of the 99.9th percentile of dose, and density above 0.1 g/cm3. `scratch` is the
+    cleared batch, which is cleared again at the end.
     """
     voxels = problem.density.size
     halves = scratch.view(np.float32)

@@ -41,8 +41,7 @@ def _as_words(cumulative: NDArray[np.float64]) -> NDArray[np.uint32]:
     """Scale cumulative sums along the last axis to 0 .. 2^31; lines of zeros stay zero.
 
     The draw takes the first entry above a 31-bit word: never one without activity, which has the value of the one
-    before
-    it, and always one, because the last active one holds 2^31 exactly.
+    before it, and always one, because the last active one holds 2^31 exactly.
     """
     total = cumulative[..., -1:]
     scaled = cumulative * (2.0**31 / np.where(total > 0.0, total, 1.0))

@@ -1,9 +1,8 @@
 """Batch sums that cannot overflow and do not depend on order: mean and standard error of every voxel.
 
-The transport adds quanta (2^-32 MeV) to one int64 array. After each batch the array is moved into wider integers and
-cleared: the sum in 80 bits, the sum of squares in 96 bits, in units of 2^-20 MeV squared. All of it is integer
-addition, so the
-result is the same for any number of threads and any split on batch limits.
+The transport adds quanta (2^-32 MeV) to one int64 array. After each batch the array is moved into wider integers
+and cleared: the sum in 80 bits, the sum of squares in 96 bits, in units of 2^-20 MeV squared. All of it is integer
+addition, so the result is the same for any number of threads and any split on batch limits.
 
 A batch cut short (n_i of n histories) enters the squares as b_i^2 n / n_i, so that the estimator
 

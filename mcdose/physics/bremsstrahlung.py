@@ -65,8 +65,8 @@ def sample_dipole(energy, key, draw):
     Notes
     -----
     A dipole that radiates in the electron's rest frame, (1 + mu^2), boosted to the laboratory. Independent of the
-    photon's energy;
-    the electron keeps its direction. Source: Salvat, PENELOPE-2018, NEA/MBDAV/R(2019)1, eq. 3.178 with A = 1.
+    photon's energy; the electron keeps its direction. Source: Salvat, PENELOPE-2018, NEA/MBDAV/R(2019)1, eq. 3.178
+    with A = 1.
     """
     total = energy + ELECTRON_MASS
     beta = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS)) / total

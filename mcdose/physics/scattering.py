@@ -13,7 +13,8 @@ def sample_deflection(tables, row, uniform_1):
 
     Parameters
     ----------
-    tables : (rows, n + 2) float32: the shape parameter a, then n + 1 values t at equal cumulative probability
+    tables : (rows, n + 2) float32: the shape parameter a, then n + 1 values t where the cumulative probability
+        is 1 - (1 - k / n)^2
     row : which step and energy
     uniform_1 : uniform in (0, 1)
 
@@ -24,9 +25,9 @@ def sample_deflection(tables, row, uniform_1):
     Notes
     -----
     (1 - cos)/2 = a t / (1 + a - t). With t uniform this is the Rutherford-like a (1 + a) / (x + a)^2, so t as a
-    function of the
-    cumulative probability is smooth up to backscattering and is interpolated linearly. The tables and their
-    physics (screened Rutherford times Mott factor, soft electron collisions) are made by `mcdose.goudsmit_saunderson`.
+    function of the cumulative probability is smooth up to backscattering and is interpolated linearly. The tables
+    and their physics (screened Rutherford times Mott factor, soft electron collisions) are made by
+    `mcdose.goudsmit_saunderson`.
     """
     cells = tables.shape[1] - 2
     position = (1.0 - math.sqrt(uniform_1)) * np.float32(cells)

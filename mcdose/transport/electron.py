@@ -1,13 +1,11 @@
 """Condensed-history transport of one electron (class II, random hinge).
 
 A *step* is the path on which the electron softly loses a fixed part of its energy. Its whole deflection happens at
-one point of it, the
-hinge, which is uniform in the step; so the electron flies straight from hinge to hinge, through any number of voxel
-faces, unless a hard
-collision comes first. Everything is counted in the mean energy lost: a voxel of another density or medium changes
-only how many centimetres a MeV is worth. Sources: random hinge, Fernandez-Varea et al., Nucl. Instrum. Meth. B 73
-(1993) 447;
-steps decoupled from faces, Sempau, Wilderman, Bielajew (DPM), Phys. Med. Biol. 45 (2000) 2263.
+one point of it, the hinge, which is uniform in the step; so the electron flies straight from hinge to hinge,
+through any number of voxel faces, unless a hard collision comes first. Everything is counted in the mean energy
+lost: a voxel of another density or medium changes only how many centimetres a MeV is worth. Sources: random hinge,
+Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447; steps decoupled from faces, Sempau, Wilderman,
+Bielajew (DPM), Phys. Med. Biol. 45 (2000) 2263.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Energy as integers, and the one seam between devices: adding to a tally that several threads share.
 
 Energy is counted in quanta of 2^-32 MeV. What a particle leaves in a voxel is the difference of its *rounded*
-energies before and
-after, so every sum telescopes and the balance of a history is exact whatever the order of the additions.
+energies before and after, so every sum telescopes and the balance of a history is exact whatever the order of the
+additions.
 """
 
 from typing import Any
