@@ -94,7 +94,7 @@ def _add_demo(commands: argparse._SubParsersAction[Parser]) -> None:
         description="Compute the dose in a phantom: liver with two tumours, lungs, spine; 2 GBq of Y-90.",
     )
     demo.add_argument("-o", "--output", metavar="DIR", default="mcdose-demo", help="folder of results (%(default)s)")
-    _add_run_options(demo)
+    _add_run_options(demo, "4e6")
     demo.set_defaults(run=run_demo)
 
 
@@ -114,7 +114,7 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
     dose.add_argument(
         "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
     )
-    _add_run_options(dose)
+    _add_run_options(dose, "1e7")
     dose.set_defaults(run=run_dose)
 
 
@@ -131,12 +131,12 @@ def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     doctor.set_defaults(run=run_doctor)
 
 
-def _add_run_options(command: argparse.ArgumentParser) -> None:
+def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -> None:
     command.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
     command.add_argument(
         "--method", choices=("monte-carlo", "local-deposition"), default="monte-carlo", help="(%(default)s)"
     )
-    command.add_argument("--histories", type=_histories, metavar="N", help="decays to simulate (1e7)")
+    command.add_argument("--histories", type=_histories, metavar="N", help=f"decays to simulate ({default_histories})")
     command.add_argument(
         "--target-uncertainty",
         type=_fraction,

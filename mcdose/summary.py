@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 LIGHT_G_CM3 = 0.6  # a structure of a lower mean density is taken for lung, whatever its name
 LUNG_NOTE = (
-    "activity that breathing, blur and coarse voxels have brought from the liver's dome into lung voxels is counted as "
-    "lung activity by both methods; local deposition leaves all of its energy to the small mass of its voxel, while "
-    "electrons take part of it out of the lung, most of all along the border with the liver"
+    "local deposition leaves all of the energy to the small mass of its voxel, while electrons take part of it out of "
+    "the lung, most of all along the border with the liver; activity that breathing, blur or coarse voxels carry from "
+    "the liver into lung voxels counts as lung activity with both methods"
 )
 
 

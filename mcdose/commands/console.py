@@ -12,7 +12,7 @@ REDRAW_S = 0.1
 
 
 class Console(logging.Handler):
-    """Shows the log of mcdose: warnings once `release` is called, everything at once when verbose.
+    """Shows the log of mcdose: warnings once `show_held` is called, everything at once when verbose.
 
     Warnings are held back while the input is checked, so that bad input ends in its one line of error.
 
@@ -59,7 +59,7 @@ class Console(logging.Handler):
         elif message.startswith("compiling"):
             self.say(message)
 
-    def release(self) -> None:
+    def show_held(self) -> None:
         """Show the warnings that were held back, and hold no more."""
         held, self._held = self._held or [], None
         for message in held:

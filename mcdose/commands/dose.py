@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcdose.result import DoseResult
 
 DENSITY_FLOOR_G_CM3 = 0.05
+DEMO_HISTORIES = 4_000_000  # a few seconds
 METHODS = {"monte-carlo": "Monte Carlo", "local-deposition": "local deposition"}
 COMMENT_LENGTH = 64  # DoseComment, VR LO
 
@@ -49,6 +50,8 @@ def run_demo(args: argparse.Namespace) -> int:
 
         return demo_case(calibration)
 
+    if args.method == "monte-carlo" and args.histories is None and args.target_uncertainty is None:
+        args.histories = DEMO_HISTORIES
     return _run(args, load)
 
 
@@ -63,7 +66,7 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
         case = load(_calibration(args.calibration))
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
-        console.release()
+        console.show_held()
         result = _absorbed_dose(case, parts, args, args.method, console)
         if result.cancelled:
             raise Cancelled
