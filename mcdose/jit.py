@@ -9,10 +9,13 @@ the same functions: numba compiles the Python function of a dispatcher again for
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
+import tempfile
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
+
+log = logging.getLogger("mcdose")
 
 # Contraction (a*b + c in one rounding) is safe and part of what makes results bit-identical on one CPU target;
 # reassociation and approximate functions are not asked for. NumPy's division rules: no branch for division by zero.
@@ -51,23 +56,31 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 def launcher(function: Callable[..., Any]) -> Any:
     """Compile a function that the host calls, and keep the machine code on disk for the next process."""
+    rounded = in_single_precision(function)
+    if not _takes_files(cache_folder()):  # numba would write beside the sources, where it does not see them change
+        return numba.njit(**FLAGS)(rounded)
     with _cache_directory():
-        return numba.njit(cache=True, **FLAGS)(in_single_precision(function))
+        return numba.njit(cache=True, **FLAGS)(rounded)
 
 
 @cache
 def cache_folder() -> Path:
-    """Folder of compiled code, named by what the code depends on.
+    """Folder of compiled code, named by what the code depends on; in the temporary folder if the user's takes no files.
 
     Numba does not notice a change in a callee of another module, in a constant or in a flag, so the name carries a
     hash of this package's sources, the versions of numba, llvmlite and NumPy, and the flags.
     """
     package = Path(__file__).parent
-    state = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__, sorted(FLAGS.items(), key=str))).encode())
+    versions = (numba.__version__, llvmlite.__version__, np.__version__)
+    state = hashlib.sha256(repr((versions, sorted(FLAGS.items(), key=str))).encode())
     for folder in (package, package / "physics", package / "transport", package / "engine"):
         for source in sorted(folder.glob("*.py")):
             state.update(source.name.encode() + source.read_bytes())
-    return cache_root() / state.hexdigest()[:16]
+    folder = cache_root() / state.hexdigest()[:16]
+    if _takes_files(folder):
+        return folder
+    log.warning("compiled code cannot be kept in %s; set MCDOSE_CACHE_DIR to a folder that can be written", folder)
+    return _temporary_root() / folder.name
 
 
 def cache_root() -> Path:
@@ -78,6 +91,29 @@ def cache_root() -> Path:
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "mcdose"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcdose"
+
+
+def _temporary_root() -> Path:
+    """Folder of this user in the shared temporary folder; code that others could have put there is never loaded."""
+    if os.name == "nt":  # the temporary folder is the user's own
+        return Path(tempfile.gettempdir()) / "mcdose"
+    root = Path(tempfile.gettempdir()) / f"mcdose-{os.getuid()}"
+    with suppress(OSError):
+        root.mkdir(mode=0o700, exist_ok=True)
+        state = root.lstat()
+        if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o022:
+            return root
+    return Path(tempfile.mkdtemp(prefix="mcdose-"))
+
+
+def _takes_files(folder: Path) -> bool:
+    """Tell whether a file can be written into a folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
