@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mcdose.media import medium as find_medium
 from mcdose.nuclides import nuclide
 from mcdose.result import DoseResult
 
@@ -23,8 +22,5 @@ def citations(result: DoseResult) -> str:
     named = nuclide(result.provenance["nuclide"])
     lines += [f"{named.name}: {source}" for source in named.sources]
     for medium in result.provenance["media"]:
-        try:
-            lines += [f"{medium['name']}: {source}" for source in find_medium(medium["name"]).sources]
-        except ValueError:  # the user's own medium
-            lines.append(f"{medium['name']}: composition of the user")
+        lines += [f"{medium['name']}: {source}" for source in medium["sources"] or ["composition of the user"]]
     return "\n".join(dict.fromkeys(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -13,7 +14,7 @@ import mcdose
 from mcdose.devices import choose_device
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
-from mcdose.problem import Problem, check_problem, check_regions
+from mcdose.problem import TARGET_ABOVE, Problem, check_problem, check_regions, reports_dose
 from mcdose.result import DoseResult
 
 if TYPE_CHECKING:
@@ -121,16 +122,19 @@ def absorbed_dose(
         calibration=calibration,
     )
     named = find_nuclide(nuclide)
-    parameters = parameters or TransportParameters()
+    parameters = TransportParameters() if parameters is None else parameters
+    if not isinstance(parameters, TransportParameters):
+        raise TypeError(f"parameters must be TransportParameters, got {type(parameters).__name__}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if density_scaling not in SCALINGS:
         raise ValueError(f"density_scaling must be one of {', '.join(SCALINGS)}, got {density_scaling!r}")
+    density_floor_g_cm3 = _number("density_floor_g_cm3", density_floor_g_cm3)
     if not 0.0 <= density_floor_g_cm3 <= 25.0:
         raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
-    if gy_kg_per_gbq is not None and not 0.0 < gy_kg_per_gbq < 1e6:
-        raise ValueError(f"gy_kg_per_gbq must be positive, got {gy_kg_per_gbq}")
-    if target_uncertainty is not None and not 0.0 < target_uncertainty < 1.0:
+    if gy_kg_per_gbq is not None and not 0.0 < _number("gy_kg_per_gbq", gy_kg_per_gbq) < 1e6:
+        raise ValueError(f"gy_kg_per_gbq must lie between 0 and 1e6, got {gy_kg_per_gbq}")
+    if target_uncertainty is not None and not 0.0 < _number("target_uncertainty", target_uncertainty) < 1.0:
         raise ValueError(f"target_uncertainty must lie between 0 and 1, got {target_uncertainty}")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, got {type(progress).__name__}")
@@ -140,6 +144,13 @@ def absorbed_dose(
     threads = None if threads is None else _whole("threads", threads, 1, 4096)
     checked_regions = check_regions(regions, problem.shape)
     device = choose_device(device)
+    if target_uncertainty is not None and method == "monte-carlo":
+        judged = reports_dose(problem.density, density_floor_g_cm3) & (problem.density > TARGET_ABOVE)
+        if not judged.any():
+            raise ValueError(
+                f"target_uncertainty needs voxels above {TARGET_ABOVE} g/cm3 and the density floor, got densities "
+                f"up to {problem.density.max():.3g} g/cm3"
+            )
 
     to_water = None
     if dose_to_water:
@@ -168,7 +179,7 @@ def absorbed_dose(
     if histories is None and target_uncertainty is None:
         histories = DEFAULT_HISTORIES
     request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads))
-    scale = Scale(float(problem.tia_bq_s.sum(dtype=float)), density_floor_g_cm3, to_water)
+    scale = Scale(problem.total_decays, density_floor_g_cm3, to_water)
     return run(
         problem,
         named.name,
@@ -179,6 +190,13 @@ def absorbed_dose(
         progress,
         {**provenance, "parameters": asdict(parameters)},
     )
+
+
+def _number(name: str, value: Any) -> float:
+    """Return a real number, or raise."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    return float(value)
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:
@@ -217,6 +235,8 @@ def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water:
                 "name": medium.name,
                 "density_g_cm3": medium.density_g_cm3,
                 "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,
+                "composition": dict(medium.composition),
+                "sources": list(medium.sources),
             }
             for medium in problem.media
         ],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.nuclides import nuclide
-from mcdose.problem import Problem
+from mcdose.problem import Problem, reports_dose
 from mcdose.result import DoseResult, RegionDose
 
 
@@ -41,12 +41,12 @@ def local_deposition(
         tia = problem.tia_bq_s[z].ravel().astype(np.float64)
         density = problem.density[part].astype(np.float64)
         index = problem.medium_index[part]
-        kept = density >= floor
+        kept = reports_dose(problem.density[part], floor)
         lost += float(tia[~kept].sum())
         mass_kg = (density if density_scaling == "target" else own[index]) * (problem.voxel_cm3 * 1e-3)
         slab = np.divide(tia * gy_kg_per_decay, mass_kg, out=np.zeros_like(tia), where=kept)
         dose[part] = slab if to_water is None else slab * to_water[index]
-    total = float(problem.tia_bq_s.sum(dtype=np.float64))
+    total = problem.total_decays
     warnings: tuple[str, ...] = ()
     if lost > 0.0:
         warnings = (
@@ -66,7 +66,9 @@ def local_deposition(
         warnings=warnings,
         energy_quanta=None,
         regions={
-            name: RegionDose(_mean(dose, np.where(problem.density >= floor, weights, np.float32(0.0))), None)
+            name: RegionDose(
+                _mean(dose, np.where(reports_dose(problem.density, floor), weights, np.float32(0.0))), None
+            )
             for name, weights in regions.items()
         },
         voxel_mm=problem.voxel_mm,

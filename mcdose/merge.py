@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mcdose.monte_carlo import finish
+from mcdose.monte_carlo import finish, run_warnings
 from mcdose.result import DoseResult, RunState
 from mcdose.tally import Tally
 
@@ -29,10 +29,13 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     if not results:
         raise ValueError("results must hold at least one result, got none")
     states = []
+    warnings = []  # but those of the parts' own sums
     for result in results:
         if result.state is None or result.energy_quanta is None:
             raise ValueError(f"results must all be of method 'monte-carlo', got {result.method!r}")
         states.append(result.state)
+        own = run_warnings(result.energy_quanta, result.state.tally)
+        warnings += [text for text in result.warnings if text not in own]
     if len({state.inputs for state in states}) > 1:
         raise ValueError("results must have the same inputs, seed and parameters, got different ones")
     ranges = sorted(limits for state in states for limits in state.ranges)
@@ -75,6 +78,6 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
             for name in ("emitted", "deposited", "escaped", "dropped")
         },
         names=tuple(results[0].regions),
-        warnings=tuple(dict.fromkeys(text for result in results for text in result.warnings)),
+        warnings=tuple(dict.fromkeys(warnings)),
         provenance=provenance,
     )

@@ -17,7 +17,7 @@ from mcdose.errors import Cancelled
 from mcdose.jit import launcher
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build, cuts
-from mcdose.problem import Problem
+from mcdose.problem import TARGET_ABOVE, Problem, reports_dose
 from mcdose.result import DoseResult, RegionDose, RunState
 from mcdose.source_tables import build_source
 from mcdose.tally import Tally
@@ -52,7 +52,7 @@ class Scale:
     def gy_per_mev(self, problem: Problem, start: int, stop: int) -> NDArray[np.float64]:
         """Return Gy for 1 MeV in each voxel of start .. stop, 0 below the floor."""
         density = problem.density[start:stop].astype(np.float64)
-        kept = (density >= self.floor) & (density > 0.0)
+        kept = reports_dose(problem.density[start:stop], self.floor)
         factor = np.divide(GY_PER_MEV_PER_G / problem.voxel_cm3, density, out=np.zeros_like(density), where=kept)
         return factor if self.to_water is None else factor * self.to_water[problem.medium_index[start:stop]]
 
@@ -116,7 +116,8 @@ def run(
 
     with cpu_engine(request.threads, request.seed, source, world, tables, cuts(parameters)) as engine:
         engine.prepare()
-        if progress is not None and progress(0, request.histories) is False:
+        _prepare(tally)
+        if _says_stop(progress, 0, request.histories):
             raise Cancelled("cancelled before the first batch")
         begun = time.perf_counter()
         next_test = 8
@@ -128,7 +129,7 @@ def run(
             quanta["deposited"] += close_batch(engine, batch, count, tally, weights, region_batches, first)
             flights += flown
             done += count
-            if progress is not None and progress(done, request.histories) is False:
+            if _says_stop(progress, done, request.histories):
                 cancelled = request.histories is None or done < request.histories
                 break
             if request.target_uncertainty is not None and tally.batches >= next_test:
@@ -137,13 +138,6 @@ def run(
                     break
         seconds = time.perf_counter() - begun
 
-    warnings = []
-    if quanta["dropped"]:
-        warnings.append(
-            f"{quanta['dropped'] / 2**32:.3g} MeV were left on the spot by a full stack or the flight limit"
-        )
-    if tally.batches < 2:
-        warnings.append(f"one batch gives no uncertainty: ask for more than {tally.batch_histories} histories")
     state = RunState(
         tally,
         ((request.first_history, request.first_history + done),),
@@ -160,7 +154,7 @@ def run(
         cancelled=cancelled,
         quanta=quanta,
         names=tuple(regions),
-        warnings=tuple(warnings),
+        warnings=(),
         provenance={
             **provenance,
             "batch_histories": tally.batch_histories,
@@ -169,6 +163,20 @@ def run(
             "flights_per_history": flights / done,
         },
     )
+
+
+def _prepare(tally: Tally) -> None:
+    """Compile what closes a batch, or load it, before anything is timed."""
+    nothing = np.zeros(0, np.int64)
+    tally.flush(nothing, tally.batch_histories, 0, 0)
+    _total(nothing, 0, 0)
+    _region_sum(nothing, nothing, np.zeros(0))
+
+
+def _says_stop(progress: Progress | None, done: int, total: int | None) -> bool:
+    """Report how far the run is; tell whether the answer was no (a NumPy False counts)."""
+    answer = None if progress is None else progress(done, total)
+    return answer is not None and not answer
 
 
 def batches(first: int, histories: int | None, size: int) -> Any:
@@ -189,7 +197,7 @@ class _Region:
 
 
 def _region(problem: Problem, scale: Scale, weights: NDArray[np.float32]) -> _Region:
-    voxels = np.flatnonzero((weights > 0.0) & (problem.density >= scale.floor))
+    voxels = np.flatnonzero((weights > 0.0) & reports_dose(problem.density, scale.floor))
     inside = weights[voxels].astype(np.float64)
     factor = np.empty(voxels.size)
     for start in range(0, voxels.size, SLICE):
@@ -251,15 +259,16 @@ def close_batch(
 def typical_uncertainty(problem: Problem, scale: Scale, tally: Tally, scratch: NDArray[np.int64]) -> float:
     """Return the root mean square of the relative errors over the voxels that matter.
 
-    Those with more than half of the 99.9th percentile of dose, and density above 0.1 g/cm3. `scratch` is the
-    cleared batch, which is cleared again at the end.
+    Those with more than half of the 99.9th percentile of dose (of the largest, where that is zero), voxels of at most
+    0.1 g/cm3 left out. `scratch` is the cleared batch, which is cleared again at the end.
     """
     voxels = problem.density.size
     halves = scratch.view(np.float32)
     dose, ordered = halves[:voxels], halves[voxels:]
     for start in range(0, voxels, SLICE):
         stop = min(start + SLICE, voxels)
-        dose[start:stop] = tally.energy_mev(start, stop) * scale.gy_per_mev(problem, start, stop)
+        dense = problem.density[start:stop] > TARGET_ABOVE
+        dose[start:stop] = tally.energy_mev(start, stop) * scale.gy_per_mev(problem, start, stop) * dense
     ordered[:] = dose
     ordered.partition(rank := int(0.999 * (voxels - 1)))
     limit = 0.5 * float(ordered[rank] or dose.max())
@@ -267,12 +276,24 @@ def typical_uncertainty(problem: Problem, scale: Scale, tally: Tally, scratch: N
     count = 0
     for start in range(0, voxels, SLICE):
         stop = min(start + SLICE, voxels)
-        chosen = (dose[start:stop] > limit) & (problem.density[start:stop] > 0.1)
+        chosen = dose[start:stop] > limit
         if chosen.any():
             total += float((tally.relative_error(start, stop)[chosen] ** 2).sum())
             count += int(chosen.sum())
     scratch[:] = 0
     return float(np.sqrt(total / count)) if count else float("inf")
+
+
+def run_warnings(quanta: dict[str, int], tally: Tally) -> tuple[str, ...]:
+    """Return what a reader of sums like these should know."""
+    warnings = []
+    if quanta["dropped"]:
+        warnings.append(
+            f"{quanta['dropped'] / 2**32:.3g} MeV were left on the spot by a full stack or the flight limit"
+        )
+    if tally.batches < 2:
+        warnings.append(f"one batch gives no uncertainty: ask for more than {tally.batch_histories} histories")
+    return tuple(warnings)
 
 
 def finish(
@@ -287,7 +308,10 @@ def finish(
     warnings: tuple[str, ...],
     provenance: dict[str, Any],
 ) -> DoseResult:
-    """Return the result of the sums; `scratch`, the cleared batch, becomes the memory of the two returned maps."""
+    """Return the result of the sums; `scratch`, the cleared batch, becomes the memory of the two returned maps.
+
+    `warnings` are added to those of the sums.
+    """
     tally, problem, scale = state.tally, state.problem, state.scale
     voxels = problem.density.size
     halves = scratch.view(np.float32)
@@ -308,7 +332,7 @@ def finish(
         seconds=seconds,
         total_decays=scale.total_decays,
         cancelled=cancelled,
-        warnings=warnings,
+        warnings=(*run_warnings(quanta, tally), *warnings),
         energy_quanta=quanta,
         regions=_region_doses(state, names),
         voxel_mm=problem.voxel_mm,
@@ -345,14 +369,14 @@ def _fingerprint(
 ) -> str:
     """Return a hash of everything but the range of histories that the sums depend on."""
     digest = hashlib.sha256()
-    array: NDArray[Any]
+    arrays: list[NDArray[Any]] = [problem.density, problem.medium_index, *regions.values()]
     water = None if scale.to_water is None else scale.to_water.tolist()
     digest.update(
         repr(
             (problem.voxel_mm, problem.shape, problem.media, nuclide_name, seed, parameters, scale.floor, water)
         ).encode()
     )
-    for array in (problem.density, problem.medium_index, *regions.values()):
+    for array in arrays:
         for start in range(0, array.size, SLICE):
             digest.update(array[start : start + SLICE].tobytes())
     for slab in problem.tia_bq_s:

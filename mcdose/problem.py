@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from mcdose.media import Medium
 from mcdose.media import medium as find_medium
 
 MAX_MEDIA = 256
+TARGET_ABOVE = 0.1  # g/cm3; voxels up to it do not count for the target uncertainty
 MAX_DENSITY = 25.0  # g/cm3; no element is denser
 
 
@@ -45,6 +47,11 @@ class Problem:
     def voxel_cm3(self) -> float:
         """Volume of a voxel, cm3."""
         return float(np.prod(self.voxel_mm)) / 1000.0
+
+    @property
+    def total_decays(self) -> float:
+        """Sum of the activity map, the same to the last bit for any memory layout and dtype of the same values."""
+        return math.fsum(slab.astype(np.float64, order="C").sum() for slab in self.tia_bq_s)
 
 
 def check_problem(
@@ -86,6 +93,11 @@ def check_problem(
     return Problem(tia, voxel, _density(density_g_cm3, tia.shape, index, names), index, names)
 
 
+def reports_dose(density: NDArray[np.float32], floor: float) -> NDArray[np.bool_]:
+    """Tell which voxels report a dose: at or above the density floor [g/cm3], and not vacuum."""
+    return np.asarray((density >= np.float32(floor)) & (density > 0.0))
+
+
 def check_voxel(voxel_mm: Any) -> tuple[float, float, float]:
     """Return (dz, dy, dx) in mm as floats, or raise."""
     try:
@@ -99,11 +111,15 @@ def check_voxel(voxel_mm: Any) -> tuple[float, float, float]:
 
 def check_regions(regions: Mapping[str, Any] | None, shape: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
     """Return the regions as flat float32 weights 0 .. 1, or raise."""
+    if regions is not None and not isinstance(regions, Mapping):
+        raise TypeError(f"regions must be a mapping of name to mask, got {type(regions).__name__}")
     checked = {}
     for name, mask in (regions or {}).items():
         weights = _numpy(f"regions[{name!r}]", mask)
         if weights.shape != shape:
             raise ValueError(f"regions[{name!r}] must have the shape of tia_bq_s {shape}, got {weights.shape}")
+        if weights.dtype.kind not in "bfiu":
+            raise TypeError(f"regions[{name!r}] must be a mask or a coverage, got dtype {weights.dtype}")
         weights = weights.astype(np.float32)
         if not (weights.min() >= 0.0 and weights.max() <= 1.0):
             raise ValueError(
@@ -172,7 +188,7 @@ def _index(medium: Any, shape: tuple[int, ...], count: int) -> NDArray[np.uint8]
         raise ValueError(f"medium must have the shape of tia_bq_s {shape}, got {index.shape}")
     if index.min() < 0 or index.max() >= count:
         raise ValueError(f"medium must index the {count} media, got values from {index.min()} to {index.max()}")
-    return np.ascontiguousarray(index, np.uint8).ravel()
+    return np.array(index, np.uint8, order="C").ravel()  # a copy, see _density
 
 
 def _density(
@@ -194,4 +210,5 @@ def _density(
         if lowest == 0.0:
             raise ValueError("density_g_cm3 must be positive when it is one number, got 0")
         return np.full(index.size, given, np.float32)
-    return np.ascontiguousarray(given, np.float32).ravel()
+    # A copy: `merge` needs it later, when the caller may have put something else into the array.
+    return np.array(given, np.float32, order="C").ravel()

@@ -32,7 +32,7 @@ class RegionDose:
         return self.standard_error_gy / self.mean_gy if self.mean_gy else float("nan")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunState:
     """What `merge` needs to add runs: exact sums, and who they belong to."""
 
@@ -44,7 +44,7 @@ class RunState:
     scale: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DoseResult:
     """Absorbed dose on the grid of the activity.
 
@@ -80,7 +80,7 @@ class DoseResult:
     regions: dict[str, RegionDose]
     voxel_mm: tuple[float, float, float]
     provenance: dict[str, Any]
-    state: RunState | None = field(default=None, repr=False, compare=False)
+    state: RunState | None = field(default=None, repr=False)
 
     @property
     def histories_per_second(self) -> float | None:

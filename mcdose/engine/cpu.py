@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -73,7 +74,11 @@ class CpuEngine:
         """Follow `count` histories from `first`, add to `tally`; return their account, four int64."""
         chunks = iter(range(first, first + count, CHUNK))
         futures = [self._pool.submit(self._work, chunks, first + count, tally) for _ in range(min(self.threads, count))]
-        return np.asarray(sum(future.result() for future in futures))
+        try:
+            return np.asarray(sum(future.result() for future in futures))
+        except BaseException:  # Ctrl-C among them: leave the threads nothing to do
+            deque(chunks, maxlen=0)
+            raise
 
     def _work(self, chunks: Iterator[int], end: int, tally: NDArray[np.int64]) -> NDArray[np.int64]:
         """Take chunks until none are left (`next` on a range iterator is atomic)."""
