@@ -32,10 +32,17 @@ log = logging.getLogger("mcdose")
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "_nrt": False}
 
 
+def _rounded(value: Any) -> Any:
+    """Return a literal with the floats in it, also in tuples, rounded to float32."""
+    if type(value) is float:
+        return np.float32(value)
+    return tuple(_rounded(item) for item in value) if type(value) is tuple else value
+
+
 def in_single_precision(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return `function` with every float literal and float module constant that it uses rounded to float32."""
     code = function.__code__
-    literals = tuple(np.float32(value) if type(value) is float else value for value in code.co_consts)
+    literals = tuple(_rounded(value) for value in code.co_consts)
     names = dict(function.__globals__)
     for name in code.co_names:
         if type(names.get(name)) is float:

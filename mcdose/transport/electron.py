@@ -107,6 +107,8 @@ def annihilate(place, voxel, tally, stack, depth, key, draw):
 def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, depth, key, draw):
     """Follow an electron (or positron) until it stops or leaves the grid.
 
+    Positrons are taken to lose and scatter as electrons do, and to annihilate at rest.
+
     Returns
     -------
     depth : of the stack, which holds the secondaries
@@ -185,7 +187,7 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
                 break
             distance, axis = to_face(world, place, u, v, w)
             left = max(left - distance * rate, 0.0)
-            at_face = quanta(after + left * per_mean)
+            at_face = min(quanta(after + left * per_mean), held)
             score(tally, voxel, held - at_face)
             held = at_face
             place, in_grid = across_face(world, place, u, v, w, distance, axis)
@@ -228,6 +230,9 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             row += (ANGLE_LAST + 2) * (medium + (tables.electron.shape[0] if coarse else 0))
             u, v, w = turned(u, v, w, sample_deflection(tables.angle, row, uniform(word_1)), uniform(word_2))
             started = False
+    else:
+        score(tally, voxel, held)
+        dropped += held
 
     if kind == POSITRON:
         depth, draw, lost = annihilate(place, voxel, tally, stack, depth, key, draw)
