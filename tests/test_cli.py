@@ -181,6 +181,13 @@ def test_activity_unit_per_voxel(run, patient, tmp_path):
     assert summary_of(tmp_path / "out")["total_decays"] == pytest.approx(1e6 * 960 * MEAN_LIFE_S, rel=1e-6)
 
 
+def test_nuclide_is_named_in_one_way(run, patient, tmp_path):
+    argv = ("dose", *patient, "--method", "local-deposition", "--nuclide", "90y", "-o", tmp_path / "out")
+    assert run(*argv)[0] == 0
+    assert summary_of(tmp_path / "out")["nuclide"] == "Y-90"
+    assert pydicom.dcmread(tmp_path / "out/dose.dcm").DoseComment == "Y-90 local deposition, dose to medium"
+
+
 def test_dose_to_water_is_said(run, patient, tmp_path):
     code, out, _ = run("dose", *patient, *SMALL, "--dose-to-water", "-o", tmp_path / "out")
     assert code == 0

@@ -172,7 +172,7 @@ def _comment(result: DoseResult, args: argparse.Namespace) -> str:
     """Say in the 64 characters of DoseComment what the dose is."""
     count = f", {result.histories:.3g} histories" if result.histories else ""
     to = "water" if args.dose_to_water else "medium"
-    return f"{args.nuclide} {METHODS[result.method]}{count}, dose to {to}"[:COMMENT_LENGTH]
+    return f"{result.provenance['nuclide']} {METHODS[result.method]}{count}, dose to {to}"[:COMMENT_LENGTH]
 
 
 def _report(summary: dict[str, Any]) -> str:
