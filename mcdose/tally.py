@@ -1,8 +1,8 @@
 """Batch sums that cannot overflow and do not depend on order: mean and standard error of every voxel.
 
 The transport adds quanta (2^-32 MeV) to one int64 array. After each batch the array is moved into wider integers
-and cleared: the sum in 80 bits, the sum of squares in 96 bits, in units of 2^-20 MeV squared. All of it is integer
-addition, so the result is the same for any number of threads and any split on batch limits.
+and cleared: the sum in 80 bits, the sum of squares in 96 bits, in units of (2^-16 MeV)^2, 2^-16 MeV being 15 eV. All
+of it is integer addition, so the result is the same for any number of threads and any split on batch limits.
 
 A batch cut short (n_i of n histories) enters the squares as b_i^2 n / n_i, so that the estimator
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from mcdose.jit import launcher
 
-SQUARE_SHIFT = 12  # quanta of 2^-32 MeV to the unit of the squares, 2^-20 MeV
+# From quanta of 2^-32 MeV to the unit of the squares: at the largest batch, one voxel has room for 10^12 histories.
+SQUARE_SHIFT = 16
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
@@ -102,7 +103,7 @@ class Tally:
         if self.batches < 2:
             return np.full(stop - start, np.nan)
         total = self.energy_mev(start, stop)
-        squares = (self.square_high[start:stop].astype(np.float64) * 2.0**64 + self.square_low[start:stop]) * 2.0**-40
+        squares = (self.square_high[start:stop].astype(np.float64) * 2.0**64 + self.square_low[start:stop]) * 2.0**-32
         variance = (self.histories / self.batch_histories * squares - total**2) / (self.batches - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.sqrt(np.maximum(variance, 0.0)) / total
