@@ -1,11 +1,17 @@
 """Fixtures that several test files share."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from mcdose.media import medium
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build
 from mcdose.transport.tables import Tables
+
+# The validation cases are part of the repository, not of the package. Last, so that mcdose is the one installed.
+sys.path.append(str(Path(__file__).parents[1]))
 
 MEDIA = ("water", "lung", "cortical-bone")
 DENSITIES = (1.0, 0.4, 1.92)  # g/cm3, the largest of each medium
