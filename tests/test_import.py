@@ -59,5 +59,17 @@ def test_every_listed_name_is_there():
         mcdose.absorbed_doze  # noqa: B018
 
 
+def test_submodules_do_not_hide_functions_of_the_same_name():
+    """`mcdose.media`, `devices`, `merge`, `dvh` and `citations` are functions and files."""
+    code = (
+        "import mcdose, importlib, types; "
+        "[importlib.import_module('mcdose.' + home) for home in sorted(set(mcdose._HOMES.values()))]; "
+        "print([name for name in mcdose.__all__ if isinstance(getattr(mcdose, name), types.ModuleType)]); "
+        "from mcdose.media import medium; from mcdose import media; print(media()[0], mcdose.media()[0])"
+    )
+    done = python(code)
+    assert (done.returncode, done.stdout.split("\n")[:2], done.stderr) == (0, ["[]", "water water"], "")
+
+
 def test_types_are_shipped():
     assert (files("mcdose") / "py.typed").is_file()
