@@ -1,0 +1,50 @@
+"""At most 40 bytes a voxel at any moment, what is returned included and the inputs not."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import mcdose
+
+SIDE = 128
+FIXED = 8 * 2**20  # bytes that do not grow with the grid: tables of the media, slices, code
+
+
+def peak_and_kept(**arguments):
+    """Return bytes per voxel at the peak of a run, and what its result keeps."""
+    tia = np.zeros((SIDE, SIDE, SIDE), np.float32)
+    tia[40:60, 40:60, 40:60] = 1.0
+    tracemalloc.start()
+    try:
+        result = mcdose.absorbed_dose(tia, (2.0, 2.0, 2.0), threads=2, **arguments)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert result.dose_gy.any()
+    return (peak - FIXED) / tia.size, (kept - FIXED) / tia.size
+
+
+WORLDS = {
+    "one medium": lambda: {},
+    "density": lambda: {"density_g_cm3": np.full((SIDE,) * 3, 1.04, np.float32)},
+    "density and media": lambda: {
+        "density_g_cm3": np.full((SIDE,) * 3, 1.04),
+        "medium": np.zeros((SIDE,) * 3, np.int64),
+        "media": ["water", "lung"],
+    },
+    "CT": lambda: {"ct_hu": np.full((SIDE,) * 3, 40, np.int16)},
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("stop", [{"histories": 100_000}, {"histories": 600_000, "target_uncertainty": 0.9}])
+def test_forty_bytes_a_voxel(world, stop):
+    peak, kept = peak_and_kept(**WORLDS[world](), **stop)
+    assert peak <= 40.0
+    assert kept <= 40.0
+
+
+def test_local_deposition_takes_less():
+    peak, _ = peak_and_kept(method="local-deposition")
+    assert peak <= 20.0
