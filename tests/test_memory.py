@@ -8,7 +8,13 @@ import pytest
 import mcdose
 
 SIDE = 128
-FIXED = 8 * 2**20  # bytes that do not grow with the grid: tables of the media, slices, code
+FIXED = 8 * 2**20  # bytes that do not grow with the grid: tables of the media, slices
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded():
+    """Import and load the compiled code first: that takes some 60 MB of Python once, whatever the grid."""
+    mcdose.absorbed_dose(np.ones((2, 2, 2)), (2.0, 2.0, 2.0), histories=100_000, target_uncertainty=0.5)
 
 
 def peak_and_kept(**arguments):
