@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from dataclasses import dataclass
+from functools import cache
 
 log = logging.getLogger("mcdose")
 
@@ -34,6 +35,12 @@ def devices() -> list[Device]:
     return [Device("cpu", "cpu", f"{platform.machine()} {cpu_name()}", thread_count(None))]
 
 
+@cache
+def _log_choice() -> None:
+    """Say once what "auto" is."""
+    log.info("device 'auto' is the CPU: this version of mcdose has no CUDA engine")
+
+
 def choose_device(asked: str) -> str:
     """Return the device to use for "auto", "cpu", "cuda" or "cuda:N".
 
@@ -44,7 +51,7 @@ def choose_device(asked: str) -> str:
     """
     if asked in ("auto", "cpu"):
         if asked == "auto":
-            log.debug("device 'auto': cpu")
+            _log_choice()
         return "cpu"
     if isinstance(asked, str) and (asked == "cuda" or asked.startswith("cuda:")):
         raise ValueError(

@@ -14,7 +14,7 @@ import mcdose
 from mcdose.devices import choose_device
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
-from mcdose.problem import TARGET_ABOVE, Problem, check_problem, check_regions, reports_dose
+from mcdose.problem import TARGET_ABOVE, Problem, check_problem, reports_dose
 from mcdose.result import DoseResult
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def absorbed_dose(
     first_history = _whole("first_history", first_history, 0, 2**62)
     seed = _whole("seed", seed, 0, 2**64 - 1)
     threads = None if threads is None else _whole("threads", threads, 1, 4096)
-    checked_regions = check_regions(regions, problem.shape)
+    from mcdose.regions import check_regions
+
+    checked_regions = check_regions(regions, problem, density_floor_g_cm3)
     device = choose_device(device)
     if target_uncertainty is not None and method == "monte-carlo":
         judged = reports_dose(problem.density, density_floor_g_cm3) & (problem.density > TARGET_ABOVE)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mcdose.nuclides import nuclide
 from mcdose.problem import Problem, reports_dose
+from mcdose.regions import Region, empty_regions
 from mcdose.result import DoseResult, RegionDose
 
 
@@ -19,7 +20,7 @@ def local_deposition(
     gy_kg_per_gbq: float | None,
     density_scaling: str,
     floor: float,
-    regions: dict[str, NDArray[np.float32]],
+    regions: dict[str, Region],
     to_water: NDArray[np.float64] | None,
     provenance: dict[str, Any],
 ) -> DoseResult:
@@ -47,9 +48,9 @@ def local_deposition(
         slab = np.divide(tia * gy_kg_per_decay, mass_kg, out=np.zeros_like(tia), where=kept)
         dose[part] = slab if to_water is None else slab * to_water[index]
     total = problem.total_decays
-    warnings: tuple[str, ...] = ()
+    warnings = empty_regions(regions)
     if lost > 0.0:
-        warnings = (
+        warnings += (
             f"{100.0 * lost / total:.2g} % of the decays lie in voxels below {floor} g/cm3, which report no dose",
         )
     shaped = dose.reshape(problem.shape)
@@ -65,17 +66,13 @@ def local_deposition(
         cancelled=False,
         warnings=warnings,
         energy_quanta=None,
-        regions={
-            name: RegionDose(
-                _mean(dose, np.where(reports_dose(problem.density, floor), weights, np.float32(0.0))), None
-            )
-            for name, weights in regions.items()
-        },
+        regions={name: RegionDose(_mean(dose, region), None) for name, region in regions.items()},
         voxel_mm=problem.voxel_mm,
         provenance={**provenance, "gy_kg_per_gbq": constant, "density_scaling": density_scaling},
     )
 
 
-def _mean(dose: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
-    total = float(weights.sum(dtype=np.float64))
-    return float(np.dot(dose.astype(np.float64), weights) / total) if total > 0.0 else float("nan")
+def _mean(dose: NDArray[np.float32], region: Region) -> float:
+    if not region.total:
+        return float("nan")
+    return float(np.dot(dose[region.voxels].astype(np.float64), region.weights) / region.total)

@@ -18,6 +18,7 @@ from mcdose.jit import launcher
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build, cuts
 from mcdose.problem import TARGET_ABOVE, Problem, reports_dose
+from mcdose.regions import Region, empty_regions, region_energy
 from mcdose.result import DoseResult, RegionDose, RunState
 from mcdose.source_tables import build_source
 from mcdose.tally import Tally
@@ -26,6 +27,8 @@ from mcdose.transport.world import World
 Progress = Callable[[int, int | None], bool | None]
 
 DEFAULT_HISTORIES = 10_000_000
+FIRST_TEST = 8  # batches before the target is tested for the first time
+HOPELESS = 100  # batches without any dose where the target is judged
 SLICE = 1 << 16  # voxels handled at a time where float64 copies are made
 
 
@@ -81,7 +84,7 @@ def run(
     request: Request,
     scale: Scale,
     parameters: TransportParameters,
-    regions: dict[str, NDArray[np.float32]],
+    regions: dict[str, Region],
     progress: Progress | None,
     provenance: dict[str, Any],
 ) -> DoseResult:
@@ -108,11 +111,11 @@ def run(
     tally = Tally(voxels, batch_size(voxels))
     batch = np.zeros(voxels, np.int64)
     quanta = {"emitted": 0, "deposited": 0, "escaped": 0, "dropped": 0}
-    weights = [_region(problem, scale, region) for region in regions.values()]
     region_batches: list[tuple[int, int, tuple[float, ...]]] = []
     flights = 0
     done = 0
     cancelled = False
+    unreachable = ""
 
     with cpu_engine(request.threads, request.seed, source, world, tables, cuts(parameters)) as engine:
         engine.prepare()
@@ -120,13 +123,15 @@ def run(
         if _says_stop(progress, 0, request.histories):
             raise Cancelled("cancelled before the first batch")
         begun = time.perf_counter()
-        next_test = 8
+        next_test = FIRST_TEST
         for first, count in batches(request.first_history, request.histories, tally.batch_histories):
             emitted, escaped, dropped, flown = (int(value) for value in engine.run(first, count, batch))
             quanta["emitted"] += emitted
             quanta["escaped"] += escaped
             quanta["dropped"] += dropped
-            quanta["deposited"] += close_batch(engine, batch, count, tally, weights, region_batches, first)
+            if regions:
+                region_batches.append((first, count, region_doses(engine, batch, problem, scale, regions)))
+            quanta["deposited"] += close_batch(engine, batch, count, tally)
             flights += flown
             done += count
             if _says_stop(progress, done, request.histories):
@@ -134,10 +139,15 @@ def run(
                 break
             if request.target_uncertainty is not None and tally.batches >= next_test:
                 next_test = max(next_test + 1, int(next_test * 1.1))
-                if typical_uncertainty(problem, scale, tally, batch) <= request.target_uncertainty:
+                reached = typical_uncertainty(problem, scale, tally, batch)
+                if reached <= request.target_uncertainty:
+                    break
+                if np.isinf(reached) and tally.batches >= HOPELESS:
+                    unreachable = f"target_uncertainty was not judged: no voxel above {TARGET_ABOVE} g/cm3 got a dose"
                     break
         seconds = time.perf_counter() - begun
 
+    empty = empty_regions(regions)
     state = RunState(
         tally,
         ((request.first_history, request.first_history + done),),
@@ -154,7 +164,7 @@ def run(
         cancelled=cancelled,
         quanta=quanta,
         names=tuple(regions),
-        warnings=(),
+        warnings=tuple(filter(None, (unreachable, *empty))),
         provenance={
             **provenance,
             "batch_histories": tally.batch_histories,
@@ -170,7 +180,9 @@ def _prepare(tally: Tally) -> None:
     nothing = np.zeros(0, np.int64)
     tally.flush(nothing, tally.batch_histories, 0, 0)
     _total(nothing, 0, 0)
-    _region_sum(nothing, nothing, np.zeros(0))
+    for index in (np.zeros(0, np.int32), np.zeros(0, np.int64)):
+        reals = np.zeros(0, np.float32)
+        region_energy(nothing, index, reals, reals, np.zeros(0, np.uint8), np.ones(1))
 
 
 def _says_stop(progress: Progress | None, done: int, total: int | None) -> bool:
@@ -190,35 +202,6 @@ def batches(first: int, histories: int | None, size: int) -> Any:
         first = stop
 
 
-@dataclass(frozen=True)
-class _Region:
-    voxels: NDArray[np.int64]
-    gy_per_mev: NDArray[np.float64]  # mean dose of the region for 1 MeV in the voxel
-
-
-def _region(problem: Problem, scale: Scale, weights: NDArray[np.float32]) -> _Region:
-    voxels = np.flatnonzero((weights > 0.0) & reports_dose(problem.density, scale.floor))
-    inside = weights[voxels].astype(np.float64)
-    factor = np.empty(voxels.size)
-    for start in range(0, voxels.size, SLICE):
-        part = voxels[start : start + SLICE]
-        density = problem.density[part].astype(np.float64)
-        factor[start : start + SLICE] = GY_PER_MEV_PER_G / problem.voxel_cm3 / density
-        if scale.to_water is not None:
-            factor[start : start + SLICE] *= scale.to_water[problem.medium_index[part]]
-    total = inside.sum()
-    return _Region(voxels, factor * inside / total if total > 0.0 else factor)
-
-
-@launcher
-def _region_sum(batch, voxels, gy_per_mev):  # type: ignore[no-untyped-def]
-    """Return the region's mean dose for the energy in the batch, Gy for one decay of a history each; fixed order."""
-    total = np.float64(0.0)
-    for k in range(voxels.shape[0]):
-        total += np.float64(batch[voxels[k]]) * gy_per_mev[k]
-    return total
-
-
 @launcher
 def _total(batch, start, stop):  # type: ignore[no-untyped-def]
     """Return the sum of the batch over start .. stop as high and low words of 2^32, so that it cannot overflow."""
@@ -230,19 +213,23 @@ def _total(batch, start, stop):  # type: ignore[no-untyped-def]
     return high, low
 
 
-def close_batch(
-    engine: CpuEngine,
-    batch: NDArray[np.int64],
-    histories: int,
-    tally: Tally,
-    regions: list[_Region],
-    region_batches: list[tuple[int, int, tuple[float, ...]]],
-    first: int,
-) -> int:
+def region_doses(
+    engine: CpuEngine, batch: NDArray[np.int64], problem: Problem, scale: Scale, regions: dict[str, Region]
+) -> tuple[float, ...]:
+    """Return the mean dose of each region by the energy in a batch, Gy for one decay a history; NaN if it is empty."""
+    factors = np.ones(len(problem.media)) if scale.to_water is None else scale.to_water
+
+    def mean(region: Region) -> float:
+        if not region.voxels.size:
+            return float("nan")
+        energy = region_energy(batch, region.voxels, region.weights, problem.density, problem.medium_index, factors)
+        return float(energy) / 2**32 * GY_PER_MEV_PER_G / problem.voxel_cm3 / region.total
+
+    return tuple(engine.over_items(mean, list(regions.values())))
+
+
+def close_batch(engine: CpuEngine, batch: NDArray[np.int64], histories: int, tally: Tally) -> int:
     """Move a finished batch into the sums; return the quanta that it deposited."""
-    if regions:
-        sums = engine.over_items(lambda region: _region_sum(batch, region.voxels, region.gy_per_mev), regions)
-        region_batches.append((first, histories, tuple(float(value) / 2**32 for value in sums)))
     deposited: list[int] = []
 
     def close(start: int, stop: int) -> None:
@@ -365,11 +352,13 @@ def _fingerprint(
     seed: int,
     scale: Scale,
     parameters: TransportParameters,
-    regions: dict[str, NDArray[np.float32]],
+    regions: dict[str, Region],
 ) -> str:
     """Return a hash of everything but the range of histories that the sums depend on."""
     digest = hashlib.sha256()
-    arrays: list[NDArray[Any]] = [problem.density, problem.medium_index, *regions.values()]
+    arrays: list[NDArray[Any]] = [problem.density, problem.medium_index]
+    for region in regions.values():
+        arrays += [region.voxels, region.weights]
     water = None if scale.to_water is None else scale.to_water.tolist()
     digest.update(
         repr(

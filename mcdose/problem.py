@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from mcdose.media import medium as find_medium
 
 MAX_MEDIA = 256
 TARGET_ABOVE = 0.1  # g/cm3; voxels up to it do not count for the target uncertainty
+SHORTEST_MM, LONGEST_MM = 0.001, 1000.0
+MAX_TIA = 1e25  # Bq s in one voxel; a million TBq for ever
 MAX_DENSITY = 25.0  # g/cm3; no element is denser
 
 
@@ -65,7 +67,7 @@ def check_problem(
     calibration: Any = None,
 ) -> Problem:
     """Return the checked problem; see `absorbed_dose` for the arguments and what is raised."""
-    tia = _numpy("tia_bq_s", tia_bq_s)
+    tia = as_numpy("tia_bq_s", tia_bq_s)
     if tia.ndim != 3 or 0 in tia.shape:
         raise ValueError(f"tia_bq_s must have three axes (z, y, x), none empty, got shape {tia.shape}")
     if tia.dtype.kind not in "fiu":
@@ -104,36 +106,19 @@ def check_voxel(voxel_mm: Any) -> tuple[float, float, float]:
         dz, dy, dx = (float(side) for side in voxel_mm)
     except (TypeError, ValueError):
         raise ValueError(f"voxel_mm must be three numbers (dz, dy, dx), got {voxel_mm!r}") from None
-    if not all(np.isfinite(side) and side > 0.0 for side in (dz, dy, dx)):
+    if not all(side > 0.0 for side in (dz, dy, dx)):
         raise ValueError(f"voxel_mm must be positive, got {(dz, dy, dx)}")
+    if not all(SHORTEST_MM <= side <= LONGEST_MM for side in (dz, dy, dx)):
+        raise ValueError(f"voxel_mm must lie within {SHORTEST_MM} to {LONGEST_MM} mm, got {(dz, dy, dx)}")
     return dz, dy, dx
 
 
-def check_regions(regions: Mapping[str, Any] | None, shape: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
-    """Return the regions as flat float32 weights 0 .. 1, or raise."""
-    if regions is not None and not isinstance(regions, Mapping):
-        raise TypeError(f"regions must be a mapping of name to mask, got {type(regions).__name__}")
-    checked = {}
-    for name, mask in (regions or {}).items():
-        weights = _numpy(f"regions[{name!r}]", mask)
-        if weights.shape != shape:
-            raise ValueError(f"regions[{name!r}] must have the shape of tia_bq_s {shape}, got {weights.shape}")
-        if weights.dtype.kind not in "bfiu":
-            raise TypeError(f"regions[{name!r}] must be a mask or a coverage, got dtype {weights.dtype}")
-        weights = weights.astype(np.float32)
-        if not (weights.min() >= 0.0 and weights.max() <= 1.0):
-            raise ValueError(
-                f"regions[{name!r}] must be a mask or a coverage from 0 to 1, "
-                f"got values from {weights.min()} to {weights.max()}"
-            )
-        checked[str(name)] = weights.ravel()
-    return checked
-
-
-def _numpy(name: str, array: Any) -> NDArray[Any]:
+def as_numpy(name: str, array: Any) -> NDArray[Any]:
     """Return an argument as a NumPy array; arrays on a GPU are not copied behind the caller's back."""
     if hasattr(array, "__cuda_array_interface__"):
         raise TypeError(f"{name} must be a NumPy array when device is 'cpu', got {type(array).__module__} on a GPU")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked one: fill it first")
     return np.asarray(array)
 
 
@@ -145,6 +130,8 @@ def _check_tia(tia: NDArray[Any]) -> None:
     if lowest < 0.0:
         count = sum(int((slab < 0).sum()) for slab in tia)
         raise ValueError(f"tia_bq_s must not be negative, got {count} negative values, the lowest {lowest}")
+    if tia.max() > MAX_TIA:
+        raise ValueError(f"tia_bq_s must be at most {MAX_TIA} Bq s in a voxel, got {tia.max()}")
     if tia.max() == 0.0:
         raise ValueError("tia_bq_s must have activity somewhere, got zero in every voxel")
 
@@ -165,7 +152,7 @@ def _from_ct(
     calibration = SCHNEIDER if calibration is None else calibration
     if not isinstance(calibration, Calibration):
         raise TypeError(f"calibration must be a mcdose.Calibration, got {type(calibration).__name__}")
-    hu = _numpy("ct_hu", ct_hu)
+    hu = as_numpy("ct_hu", ct_hu)
     if hu.shape != tia.shape:
         raise ValueError(f"ct_hu must have the shape of tia_bq_s {tia.shape}, got {hu.shape}")
     names = _media_list(calibration.media)
@@ -179,7 +166,7 @@ def _media_list(media: Sequence[str | Medium]) -> tuple[Medium, ...]:
 
 
 def _index(medium: Any, shape: tuple[int, ...], count: int) -> NDArray[np.uint8]:
-    index = _numpy("medium", medium)
+    index = as_numpy("medium", medium)
     if index.dtype.kind not in "iu" or index.ndim == 0:
         raise TypeError(
             f"medium must be an integer array that indexes media, got {type(medium).__name__} {index.dtype}"
@@ -196,7 +183,7 @@ def _density(
 ) -> NDArray[np.float32]:
     if density is None:
         return np.array([medium.density_g_cm3 for medium in media], np.float32)[index]
-    given = _numpy("density_g_cm3", density)
+    given = as_numpy("density_g_cm3", density)
     if given.dtype.kind not in "fiu":
         raise TypeError(f"density_g_cm3 must hold real numbers, got dtype {given.dtype}")
     if given.ndim and given.shape != shape:

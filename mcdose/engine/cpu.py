@@ -40,7 +40,7 @@ def run_histories(seed, first, count, source, world, tables, cuts, tally, stack,
 
 def is_compiled() -> bool:
     """Tell whether the transport is compiled already, in this process or in the cache on disk."""
-    return bool(run_histories.signatures) or any(cache_folder().rglob("*run_histories*.nbi"))
+    return bool(getattr(run_histories, "signatures", True)) or any(cache_folder().rglob("*run_histories*.nbi"))
 
 
 def thread_count(threads: int | None) -> int:

@@ -5,32 +5,22 @@ import math
 from mcdose.constants import PI
 from mcdose.jit import compiled
 
+# Taylor coefficients of sine and cosine
+_S3, _S5, _S7, _S9, _S11 = -1.0 / 6.0, 1.0 / 120.0, -1.0 / 5040.0, 1.0 / 362880.0, -1.0 / 39916800.0
+_C4, _C6, _C8, _C10, _C12 = 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40320.0, -1.0 / 3628800.0, 1.0 / 479001600.0
+
 
 @compiled
 def sin_cos_turn(turn):
     """Return sine and cosine of `turn` revolutions, 0 <= turn <= 1; absolute error below 5e-7 in float32.
 
-    Taylor polynomials of half the angle, which lies within a quarter turn, then the double-angle formulas: no branch to mispredict,
-    and none of the float64 that library functions carry on GPUs.
+    Taylor polynomials of half the angle, which lies within a quarter turn, then the double-angle formulas: no branch
+    to mispredict, and none of the float64 that library functions carry on GPUs.
     """
     half = (turn - 0.5) * PI
     square = half * half
-    sine = half * (
-        1.0
-        + square
-        * (
-            -1.0 / 6.0
-            + square * (1.0 / 120.0 + square * (-1.0 / 5040.0 + square * (1.0 / 362880.0 - square * (1.0 / 39916800.0))))
-        )
-    )
-    cosine = 1.0 + square * (
-        -0.5
-        + square
-        * (
-            1.0 / 24.0
-            + square * (-1.0 / 720.0 + square * (1.0 / 40320.0 + square * (-1.0 / 3628800.0 + square * (1.0 / 479001600.0))))
-        )
-    )
+    sine = half * (1.0 + square * (_S3 + square * (_S5 + square * (_S7 + square * (_S9 + square * _S11)))))
+    cosine = 1.0 + square * (-0.5 + square * (_C4 + square * (_C6 + square * (_C8 + square * (_C10 + square * _C12)))))
     return -2.0 * sine * cosine, (sine - cosine) * (sine + cosine)
 
 

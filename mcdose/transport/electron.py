@@ -172,7 +172,8 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             loss = energy
         else:
             variance = _column(tables.electron, medium, middle_index, middle_inside, VARIANCE)
-            loss = min(sample_loss(mean_loss, variance * mean_loss, uniform_low(word_3), uniform_low(word_4)), 0.95 * energy)
+            sampled = sample_loss(mean_loss, variance * mean_loss, uniform_low(word_3), uniform_low(word_4))
+            loss = min(sampled, 0.95 * energy)
         after = energy - loss
 
         # Fly, through as many voxels as it takes.
