@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.problem import water
+from validation.outcome import commit
 
 FEW = 1000
 
@@ -92,6 +93,7 @@ def _compare(judges: dict[str, Any], arguments: argparse.Namespace) -> dict[str,
         "penelope": f"pypenred {version('pypenred')}, C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, "
         "photons to 10 keV",
         "mcdose": f"{result.provenance['mcdose']}, parameters {result.provenance['parameters']}",
+        "commit": commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "processor": _processor(),
         "target": result.provenance["target"],

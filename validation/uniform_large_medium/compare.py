@@ -35,7 +35,7 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             (side_mm,) * 3,
             medium=run["medium"],
             density_g_cm3=run["density_g_cm3"],
-            histories=histories,
+            histories=round(histories * run.get("histories_factor", 1.0)),
             seed=seed + number,
             threads=threads,
             regions={"centre": centre},
