@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mcdose.constants import GY_PER_MEV_PER_G
 from mcdose.engine.cpu import CpuEngine, cpu_engine
 from mcdose.errors import Cancelled
-from mcdose.jit import launcher
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build, cuts
 from mcdose.problem import TARGET_ABOVE, Problem, reports_dose
@@ -34,7 +33,7 @@ SLICE = 1 << 16  # voxels handled at a time where float64 copies are made
 
 def batch_size(voxels: int) -> int:
     """Return the histories of a batch: a power of two that grows with the grid, so that closing a batch stays cheap."""
-    return int(2 ** np.clip(np.ceil(np.log2(voxels / 64)), 12, 21))
+    return int(2 ** np.clip(np.ceil(np.log2(voxels / 64)), 13, 21))
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,6 @@ def _prepare(tally: Tally) -> None:
     """Compile what closes a batch, or load it, before anything is timed."""
     nothing = np.zeros(0, np.int64)
     tally.flush(nothing, tally.batch_histories, 0, 0)
-    _total(nothing, 0, 0)
     for index in (np.zeros(0, np.int32), np.zeros(0, np.int64)):
         reals = np.zeros(0, np.float32)
         region_energy(nothing, index, reals, reals, np.zeros(0, np.uint8), np.ones(1))
@@ -202,17 +200,6 @@ def batches(first: int, histories: int | None, size: int) -> Any:
         first = stop
 
 
-@launcher
-def _total(batch, start, stop):  # type: ignore[no-untyped-def]
-    """Return the sum of the batch over start .. stop as high and low words of 2^32, so that it cannot overflow."""
-    high = np.int64(0)
-    low = np.int64(0)
-    for voxel in range(start, stop):
-        high += batch[voxel] >> np.int64(32)
-        low += batch[voxel] & np.int64(0xFFFFFFFF)
-    return high, low
-
-
 def region_doses(
     engine: CpuEngine, batch: NDArray[np.int64], problem: Problem, scale: Scale, regions: dict[str, Region]
 ) -> tuple[float, ...]:
@@ -233,10 +220,7 @@ def close_batch(engine: CpuEngine, batch: NDArray[np.int64], histories: int, tal
     deposited: list[int] = []
 
     def close(start: int, stop: int) -> None:
-        for begin in range(start, stop, 1 << 30):
-            high, low = _total(batch, begin, min(stop, begin + (1 << 30)))
-            deposited.append((int(high) << 32) + int(low))
-        tally.flush(batch, histories, start, stop)
+        deposited.append(tally.flush(batch, histories, start, stop))
 
     engine.over_slices(close, batch.size)
     tally.count(histories)

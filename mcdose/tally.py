@@ -28,12 +28,19 @@ _32 = np.uint64(32)
 
 @launcher
 def _flush(batch, weight, start, stop, sum_low, sum_high, square_low, square_high):  # type: ignore[no-untyped-def]
-    """Add the batch and its squares (times `weight`, float64, 1 for a whole batch) to the sums; clear the batch."""
+    """Add the batch and its squares (times `weight`, float64, 1 for a whole batch) to the sums; clear the batch.
+
+    Returns the sum of the batch in words of 2^32, high and low, which do not overflow below 2^31 voxels.
+    """
+    total_high = np.int64(0)
+    total_low = np.int64(0)
     for voxel in range(start, stop):
         quanta = batch[voxel]
         if quanta == 0:
             continue
         batch[voxel] = 0
+        total_high += quanta >> np.int64(32)
+        total_low += quanta & np.int64(0xFFFFFFFF)
         before = sum_low[voxel]
         after = before + np.uint64(quanta)  # modulo 2^64
         sum_low[voxel] = after
@@ -56,6 +63,7 @@ def _flush(batch, weight, start, stop, sum_low, sum_high, square_low, square_hig
         after = before + low
         square_low[voxel] = after
         square_high[voxel] += np.uint32(high) + (np.uint32(1) if after < before else np.uint32(0))
+    return total_high, total_low
 
 
 @dataclass
@@ -83,10 +91,12 @@ class Tally:
         self.square_low = np.zeros(self.voxels, np.uint64)
         self.square_high = np.zeros(self.voxels, np.uint32)
 
-    def flush(self, batch: NDArray[np.int64], histories: int, start: int, stop: int) -> None:
-        """Move voxels start .. stop of a batch of so many histories into the sums and clear them."""
+    def flush(self, batch: NDArray[np.int64], histories: int, start: int, stop: int) -> int:
+        """Move voxels start .. stop of a batch of so many histories into the sums and clear them; return their sum."""
         weight = self.batch_histories / histories
-        _flush(batch, weight, start, stop, self.sum_low, self.sum_high, self.square_low, self.square_high)
+        sums = (self.sum_low, self.sum_high, self.square_low, self.square_high)
+        high, low = _flush(batch, weight, start, stop, *sums)
+        return (int(high) << 32) + int(low)
 
     def count(self, histories: int) -> None:
         """Record that a batch of so many histories has been flushed."""

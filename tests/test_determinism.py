@@ -14,7 +14,7 @@ import mcdose
 
 SHAPE = (5, 6, 7)
 VOXEL = (4.0, 3.0, 2.0)
-BATCH = 4096
+BATCH = 8192
 
 
 def world():
