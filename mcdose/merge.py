@@ -15,7 +15,9 @@ from mcdose.tally import Tally
 def merge(results: Sequence[DoseResult]) -> DoseResult:
     """Return the result of several Monte Carlo runs of the same problem and seed over disjoint histories.
 
-    Split on batch limits (`provenance["batch_histories"]`), dose and uncertainty are bit for bit those of one run.
+    Split on batch limits (multiples of `provenance["batch_histories"]`), dose and uncertainty are bit for bit those
+    of one
+    run.
 
     Parameters
     ----------

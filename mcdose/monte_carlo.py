@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,14 @@ HOPELESS = 100  # batches without any dose where the target is judged
 SLICE = 1 << 16  # voxels handled at a time where float64 copies are made
 
 
-def batch_size(voxels: int) -> int:
-    """Return the histories of a batch: a power of two that grows with the grid, so that closing a batch stays cheap."""
-    return int(2 ** np.clip(np.ceil(np.log2(voxels / 64)), 13, 21))
+def batch_sizes(voxels: int) -> tuple[int, int]:
+    """Return the histories of the opening batches and of the regular ones, powers of two.
+
+    Regular batches grow with the grid, so that closing one stays cheap beside simulating it. The histories of the
+    first one are cut into smaller opening batches, so that a short run has an uncertainty too.
+    """
+    regular = int(2 ** np.clip(np.ceil(np.log2(voxels / 4)), 16, 20))
+    return max(4096, regular // 32), regular
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,8 @@ def run(
         problem.medium_index,
     )
     voxels = problem.density.size
-    tally = Tally(voxels, batch_size(voxels))
+    opening, regular = batch_sizes(voxels)
+    tally = Tally(voxels, opening)
     batch = np.zeros(voxels, np.int64)
     quanta = {"emitted": 0, "deposited": 0, "escaped": 0, "dropped": 0}
     region_batches: list[tuple[int, int, tuple[float, ...]]] = []
@@ -123,7 +129,7 @@ def run(
             raise Cancelled("cancelled before the first batch")
         begun = time.perf_counter()
         next_test = FIRST_TEST
-        for first, count in batches(request.first_history, request.histories, tally.batch_histories):
+        for first, count in batches(request.first_history, request.histories, opening, regular):
             emitted, escaped, dropped, flown = (int(value) for value in engine.run(first, count, batch))
             quanta["emitted"] += emitted
             quanta["escaped"] += escaped
@@ -166,7 +172,8 @@ def run(
         warnings=tuple(filter(None, (unreachable, *empty))),
         provenance={
             **provenance,
-            "batch_histories": tally.batch_histories,
+            "batch_histories": regular,
+            "opening_batch_histories": opening,
             "first_history": request.first_history,
             "threads": request.threads,
             "flights_per_history": flights / done,
@@ -189,10 +196,15 @@ def _says_stop(progress: Progress | None, done: int, total: int | None) -> bool:
     return answer is not None and not answer
 
 
-def batches(first: int, histories: int | None, size: int) -> Any:
-    """Yield (first, count) of the batches of a range of histories; only its ends may be cut short."""
+def batches(first: int, histories: int | None, opening: int, regular: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, count) of the batches of a range of histories; only its ends may be cut short.
+
+    Histories 0 to `regular` go in batches of `opening`, all later ones in batches of `regular`: every multiple of
+    `regular` is a batch limit.
+    """
     end = None if histories is None else first + histories
     while end is None or first < end:
+        size = opening if first < regular else regular
         stop = (first // size + 1) * size
         if end is not None:
             stop = min(stop, end)

@@ -4,7 +4,7 @@ The transport adds quanta (2^-32 MeV) to one int64 array. After each batch the a
 and cleared: the sum in 80 bits, the sum of squares in 96 bits, in units of (2^-16 MeV)^2, 2^-16 MeV being 15 eV. All
 of it is integer addition, so the result is the same for any number of threads and any split on batch limits.
 
-A batch cut short (n_i of n histories) enters the squares as b_i^2 n / n_i, so that the estimator
+A batch of n_i histories enters the squares as b_i^2 n / n_i, n those of an opening batch, so that the estimator
 
     relative error = sqrt((N V / n - S^2) / (k - 1)) / S,   S = sum b_i, V = sum b_i^2 n / n_i, N = sum n_i, k batches
 
@@ -28,7 +28,7 @@ _32 = np.uint64(32)
 
 @launcher
 def _flush(batch, weight, start, stop, sum_low, sum_high, square_low, square_high):  # type: ignore[no-untyped-def]
-    """Add the batch and its squares (times `weight`, float64, 1 for a whole batch) to the sums; clear the batch.
+    """Add the batch and its squares (times `weight` = n / n_i, float64) to the sums; clear the batch.
 
     Returns the sum of the batch in words of 2^32, high and low, which do not overflow below 2^31 voxels.
     """
@@ -73,7 +73,7 @@ class Tally:
     Parameters
     ----------
     voxels : number of voxels
-    batch_histories : histories of a whole batch
+    batch_histories : n, histories of an opening batch
     """
 
     voxels: int

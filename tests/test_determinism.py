@@ -14,7 +14,7 @@ import mcdose
 
 SHAPE = (5, 6, 7)
 VOXEL = (4.0, 3.0, 2.0)
-BATCH = 8192
+BATCH = 4096
 
 
 def world():
@@ -139,3 +139,31 @@ def test_error_falls_with_the_root_of_the_histories(thirty):
     before = np.sqrt(np.mean([run.relative_uncertainty.astype(float) ** 2 for run in thirty]))
     after = np.sqrt(np.mean(more.relative_uncertainty.astype(float) ** 2))
     assert before / after == pytest.approx(2.0, rel=0.1)
+
+
+def test_batches_open_small_and_go_on_regularly():
+    """Every multiple of the regular size is a limit; short runs still have several batches; the sizes are fixed."""
+    from mcdose.monte_carlo import batch_sizes, batches
+
+    assert batch_sizes(64**3) == (4096, 65536)
+    assert batch_sizes(512**3) == (32768, 2**20)
+    whole = list(batches(0, 200_000, 4096, 65536))
+    assert whole[:16] == [(k * 4096, 4096) for k in range(16)]
+    assert whole[16:] == [(65536, 65536), (131072, 65536), (196608, 200_000 - 196608)]
+    split = [*batches(0, 131072, 4096, 65536), *batches(131072, 200_000 - 131072, 4096, 65536)]
+    assert split == whole
+
+
+def test_split_past_the_opening_batches():
+    """Bit for bit, with batches of both sizes in one run: the weights of the squares must not depend on the split."""
+    tia = np.ones((3, 3, 3))
+    arguments = {"voxel_mm": (3.0, 3.0, 3.0), "regions": {"all": tia}, "seed": 9}
+    whole = mcdose.absorbed_dose(tia, histories=150_000, **arguments)
+    parts = [
+        mcdose.absorbed_dose(tia, first_history=65536, histories=150_000 - 65536, **arguments),
+        mcdose.absorbed_dose(tia, histories=65536, **arguments),
+    ]
+    merged = mcdose.merge(parts)
+    assert merged.dose_gy.tobytes() == whole.dose_gy.tobytes()
+    assert merged.relative_uncertainty.tobytes() == whole.relative_uncertainty.tobytes()
+    assert merged.regions == whole.regions

@@ -29,7 +29,7 @@ def parts():
 
 def test_split_on_batch_limits_in_any_order(whole, parts):
     """Trap: sums of squares merge over ranges that are whole batches."""
-    assert whole.provenance["batch_histories"] == BATCH
+    assert whole.provenance["opening_batch_histories"] == BATCH
     for order in itertools.permutations(parts):
         assert same(whole, mcdose.merge(order))
 
