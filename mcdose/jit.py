@@ -28,7 +28,7 @@ log = logging.getLogger("mcdose")
 
 # Contraction (a*b + c in one rounding) is safe and part of what makes results bit-identical on one CPU target;
 # reassociation and approximate functions are not asked for. NumPy's division rules: no branch for division by zero.
-# Nothing here allocates, so reference counting is off: counting the arrays in and out cost a third of the time.
+# Nothing here allocates, so reference counting, which is atomic, is off.
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "_nrt": False}
 
 
