@@ -7,8 +7,10 @@ from numba.core import ir
 
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import cuts
+from mcdose.transport import geometry, source
 from mcdose.transport.history import follow
-from mcdose.transport.source import Source
+from mcdose.transport.shells import Shells
+from mcdose.transport.source import PointSource, Source
 from mcdose.transport.stack import DEPTH, Stack
 from mcdose.transport.world import World
 
@@ -22,14 +24,32 @@ def collect(dispatcher, arguments, found):
     for expression, signature in annotation.calltypes.items():
         if isinstance(expression, ir.Expr) and expression.op == "call":
             called = annotation.typemap[expression.func.name]
+            if isinstance(called, types.Function) and called.key[0] in SEAMS:  # answered by the kind of world
+                called = types.Dispatcher(answer(called.key[0], signature.args))
             if isinstance(called, types.Dispatcher):
                 plain = tuple(types.unliteral(kind) for kind in signature.args)
                 known = called.dispatcher.overloads
                 collect(called.dispatcher, signature.args if signature.args in known else plain, found)
 
 
-@pytest.fixture(scope="module")
-def history(three_media):
+SEAMS = {
+    function: k
+    for k, function in enumerate(
+        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.jumped)
+    )
+}
+SEAMS[source.decay] = -1
+
+
+def answer(seam, arguments):
+    """Return the function that a seam of `transport.geometry` or `transport.source` calls for these types."""
+    if seam is source.decay:
+        return source.decay_at_centre if arguments[0].instance_class is source.PointSource else source.decay_in_voxel
+    return geometry._answers(arguments[0].instance_class)[SEAMS[seam]]
+
+
+@pytest.fixture(scope="module", params=["voxels", "shells"])
+def history(request, three_media):
     """Compile and follow one history with the types that the engine launches it with."""
     cells = 4**3
     quarters = (np.arange(1, 5) * 2**29).astype(np.uint32)
@@ -40,10 +60,14 @@ def history(three_media):
         np.ones(cells, np.float32),
         np.zeros(cells, np.uint8),
     )
-    source = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), np.array([0.5, 2.0], np.float32))
+    decays = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), np.array([0.5, 2.0], np.float32))
+    if request.param == "shells":
+        edges = np.linspace(0.0, 1.2, cells + 1).astype(np.float32)
+        world = Shells(edges, np.float32(0.01), world.density, world.medium)
+        decays = PointSource(decays.energies)
     stack = Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32))
     tally = np.zeros(cells, np.int64)
-    arguments = (np.uint64(1), np.uint64(2), source, world, three_media, cuts(TransportParameters()), tally, stack)
+    arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), tally, stack)
     account = follow(*arguments)
     functions = {}
     collect(follow, tuple(follow.typeof_pyval(argument) for argument in arguments), functions)
@@ -63,10 +87,17 @@ def test_no_f64_in_any_function_of_a_history(history):
 def test_the_f64_lint_sees_the_whole_transport(history):
     names = {name for name, _ in history[2]}
     parts = {
-        "electron.slow_down", "electron.collide", "electron.annihilate", "photon.fly", "source.decay", "stack.push",
-        "world.to_face", "world.jumped", "score.quanta",
-    }  # fmt: skip
+        "electron.slow_down",
+        "electron.collide",
+        "electron.annihilate",
+        "photon.fly",
+        "stack.push",
+        "score.quanta",
+    }
+    voxels = {"source.decay_in_voxel", "world.to_face", "world.across_face", "world.advanced", "world.jumped"}
+    shells = {"source.decay_at_centre", "shells.to_boundary", "shells.across", "shells.advanced", "shells.jumped"}
     assert {f"mcdose.transport.{part}" for part in parts} <= names
+    assert any({f"mcdose.transport.{part}" for part in world} <= names for world in (voxels, shells))
     samplers = {
         "bremsstrahlung.sample_photon_energy", "compton.sample_compton", "direction.sin_cos_turn", "lookup.locate",
         "moller.sample_moller", "pair.pair_deflection", "photoelectric.sample_photoelectron", "random.random_block",

@@ -68,7 +68,7 @@ class CpuEngine:
         """Compile, or load the machine code from the cache, before anything is timed."""
         if not is_compiled():
             log.info("compiling the transport for this machine (about 15 s, once)")
-        self._follow(0, 0, np.zeros(1, np.int64), *_workspace())
+        self._follow(0, 0, np.zeros(1, np.int64), *new_workspace())
 
     def run(self, first: int, count: int, tally: NDArray[np.int64]) -> NDArray[np.int64]:
         """Follow `count` histories from `first`, add to `tally`; return their account, four int64."""
@@ -82,7 +82,7 @@ class CpuEngine:
 
     def _work(self, chunks: Iterator[int], end: int, tally: NDArray[np.int64]) -> NDArray[np.int64]:
         """Take chunks until none are left (`next` on a range iterator is atomic)."""
-        stack, account = _workspace()
+        stack, account = new_workspace()
         for first in chunks:
             self._follow(first, min(CHUNK, end - first), tally, stack, account)
         return account
@@ -107,7 +107,7 @@ class CpuEngine:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _workspace() -> tuple[Stack, NDArray[np.int64]]:
+def new_workspace() -> tuple[Stack, NDArray[np.int64]]:
     """Return what one thread needs for itself: a stack and an account."""
     return Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32)), np.zeros(4, np.int64)
 

@@ -21,6 +21,7 @@ from mcdose.physics.moller import moller_deflections, sample_moller
 from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
 from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
+from mcdose.transport.geometry import across, advanced, cell, to_boundary
 from mcdose.transport.score import quanta, score
 from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
 from mcdose.transport.tables import (
@@ -35,7 +36,7 @@ from mcdose.transport.tables import (
     RANGE,
     VARIANCE,
 )
-from mcdose.transport.world import FAR, Place, across_face, moved, to_face, voxel_of
+from mcdose.transport.world import FAR
 
 FLIGHT_LIMIT = 100_000  # flights and crossings of one particle; reaching it is counted as a fault
 RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped electron's last energy is spread
@@ -119,7 +120,7 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
     """
     dropped = np.int64(0)
     flights = np.int32(0)
-    voxel = voxel_of(world, place)
+    voxel = cell(world, place)
     density = world.density[voxel]
     medium = np.int32(world.medium[voxel])
     held = quanta(energy)  # what it brought into this voxel and has not left there yet
@@ -182,22 +183,22 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
         for _ in range(FLIGHT_LIMIT):
             rate = density * stopping  # MeV/cm
             distance = left / rate if rate * FAR > left else FAR
-            offset_z, offset_y, offset_x = moved(world, place, u, v, w, distance)
-            if min(offset_z, min(offset_y, offset_x)) >= 0.0 and max(offset_z, max(offset_y, offset_x)) <= 1.0:
-                place = Place(place.z, place.y, place.x, offset_z, offset_y, offset_x)
+            ahead, in_cell = advanced(world, place, u, v, w, distance)
+            if in_cell:
+                place = ahead
                 break
-            distance, axis = to_face(world, place, u, v, w)
+            distance, face = to_boundary(world, place, u, v, w)
             left = max(left - distance * rate, 0.0)
             at_face = min(quanta(after + left * per_mean), held)
             score(tally, voxel, held - at_face)
             held = at_face
-            place, in_grid = across_face(world, place, u, v, w, distance, axis)
+            place, in_grid = across(world, place, u, v, w, distance, face)
             if not in_grid:
                 escaped = held
                 if kind == POSITRON:
                     escaped += np.int64(2) * quanta(ELECTRON_MASS)
                 return depth, draw, escaped, dropped, flights
-            voxel = voxel_of(world, place)
+            voxel = cell(world, place)
             density = world.density[voxel]
             new_medium = np.int32(world.medium[voxel])
             if new_medium != medium:

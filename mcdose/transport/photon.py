@@ -16,10 +16,10 @@ from mcdose.physics.lookup import locate
 from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
+from mcdose.transport.geometry import cell, jumped
 from mcdose.transport.score import quanta, score
 from mcdose.transport.stack import ELECTRON, POSITRON, push
 from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_PAIR
-from mcdose.transport.world import jumped, voxel_of
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions included; reaching it is counted as a fault
@@ -46,7 +46,7 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
     dropped = np.int64(0)
     for _ in range(FLIGHT_LIMIT):
         held = quanta(energy)
-        voxel = voxel_of(world, place)
+        voxel = cell(world, place)
         if energy < LOWEST_PHOTON:
             score(tally, voxel, held)
             return depth, draw, np.int64(0), dropped
@@ -59,7 +59,7 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
         if not in_grid:
             return depth, draw, held, dropped
 
-        voxel = voxel_of(world, place)
+        voxel = cell(world, place)
         medium = np.int32(world.medium[voxel])
         chosen = uniform(word_2) * bound / max(world.density[voxel], 1.0e-12)
         if chosen >= _column(tables.photon, medium, index, inside, TOTAL):
@@ -113,5 +113,5 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
         energy = scattered
 
     held = quanta(energy)
-    score(tally, voxel_of(world, place), held)
+    score(tally, cell(world, place), held)
     return depth, draw, np.int64(0), dropped + held

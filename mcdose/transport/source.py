@@ -3,10 +3,12 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 
-from mcdose.jit import compiled
+from mcdose.jit import FLAGS, compiled
 from mcdose.physics.direction import isotropic
 from mcdose.physics.random import random_block, uniform
+from mcdose.transport.shells import centre
 from mcdose.transport.world import Place
 
 
@@ -19,6 +21,12 @@ class Source(NamedTuple):
     slabs: Any  # (nz,) uint32
     rows: Any  # (nz ny,) uint32, cumulative within each slab
     voxels: Any  # (nz ny nx,) uint32, cumulative within each row
+    energies: Any  # (n + 1,) float32, MeV at equal cumulative probability
+
+
+class PointSource(NamedTuple):
+    """Decays at the centre of a spherical world."""
+
     energies: Any  # (n + 1,) float32, MeV at equal cumulative probability
 
 
@@ -58,7 +66,7 @@ def sample_energy(source, uniform_1):
 
 
 @compiled
-def decay(source, world, key):
+def decay_in_voxel(source, world, key):
     """Start a decay: uniform in its voxel, isotropic.
 
     Returns
@@ -73,3 +81,22 @@ def decay(source, world, key):
     word_1, word_2, _, _ = random_block(key, 2)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
     return energy, place, u, v, w, np.int32(3)
+
+
+@compiled
+def decay_at_centre(source, shells, key):
+    """Start a decay at the centre of the shells, isotropic; returns what `decay_in_voxel` does."""
+    word_1, word_2, word_3, _ = random_block(key, 0)
+    u, v, w = isotropic(uniform(word_1), uniform(word_2))
+    return sample_energy(source, uniform(word_3)), centre(), u, v, w, np.int32(1)
+
+
+def decay(source, world, key):
+    """Start a decay of a source in a world: energy [MeV], place, u, v, w, next random block."""
+    return (decay_at_centre if isinstance(source, PointSource) else decay_in_voxel)(source, world, key)
+
+
+@overload(decay, jit_options=FLAGS)
+def _decay(source, world, key):
+    start = decay_at_centre if source.instance_class is PointSource else decay_in_voxel
+    return lambda source, world, key: start(source, world, key)

@@ -1,8 +1,7 @@
 """The voxel world that particles move through.
 
 A place is a voxel and an offset inside it: a float32 coordinate of a 1.5 m grid could not hold the small steps.
-Distances are in cm,
-offsets in fractions of the voxel's side.
+Distances are in cm, offsets in fractions of the voxel's side. `transport.geometry` says what a world has to answer.
 """
 
 from typing import Any, NamedTuple
@@ -115,6 +114,14 @@ def _floor(offset):
     """Return the largest int32 not above `offset`."""
     whole = np.int32(offset)
     return np.int32(whole - 1) if np.float32(whole) > offset else whole
+
+
+@compiled
+def advanced(world, place, u, v, w, distance):
+    """Return the place `distance` cm ahead and whether it is in the same voxel; if not, the place means nothing."""
+    offset_z, offset_y, offset_x = moved(world, place, u, v, w, distance)
+    inside = min(offset_z, min(offset_y, offset_x)) >= 0.0 and max(offset_z, max(offset_y, offset_x)) <= 1.0
+    return Place(place.z, place.y, place.x, offset_z, offset_y, offset_x), inside
 
 
 @compiled

@@ -1,0 +1,72 @@
+"""What the transport asks of a world, answered by voxels or by shells; numba picks the answers when it compiles.
+
+`cell` is where energy is counted; `advanced`, `to_boundary` and `across` walk cell by cell, `jumped` skips cells.
+"""
+
+from numba.extending import overload
+
+from mcdose.jit import FLAGS
+from mcdose.transport import shells, world
+
+_VOXELS = (world.voxel_of, world.advanced, world.to_face, world.across_face, world.jumped)
+_SHELLS = (shells.shell_of, shells.advanced, shells.to_boundary, shells.across, shells.jumped)
+
+
+def _answers(kind):
+    """Return the functions of a world, by its class."""
+    return _SHELLS if kind is shells.Shells else _VOXELS
+
+
+def cell(world, place):
+    """Return the index of the cell of a place."""
+    return _answers(type(world))[0](world, place)
+
+
+def advanced(world, place, u, v, w, distance):
+    """Return the place `distance` cm ahead and whether the way there stays in the cell."""
+    return _answers(type(world))[1](world, place, u, v, w, distance)
+
+
+def to_boundary(world, place, u, v, w):
+    """Return the distance [cm] to the boundary ahead, and which one it is."""
+    return _answers(type(world))[2](world, place, u, v, w)
+
+
+def across(world, place, u, v, w, distance, boundary):
+    """Return the place just behind a boundary, and whether it is still in the world."""
+    return _answers(type(world))[3](world, place, u, v, w, distance, boundary)
+
+
+def jumped(world, place, u, v, w, distance):
+    """Return the place `distance` cm ahead, over any number of cells, and whether it is still in the world."""
+    return _answers(type(world))[4](world, place, u, v, w, distance)
+
+
+@overload(cell, jit_options=FLAGS)
+def _cell(world, place):
+    answer = _answers(world.instance_class)[0]
+    return lambda world, place: answer(world, place)
+
+
+@overload(advanced, jit_options=FLAGS)
+def _advanced(world, place, u, v, w, distance):
+    answer = _answers(world.instance_class)[1]
+    return lambda world, place, u, v, w, distance: answer(world, place, u, v, w, distance)
+
+
+@overload(to_boundary, jit_options=FLAGS)
+def _to_boundary(world, place, u, v, w):
+    answer = _answers(world.instance_class)[2]
+    return lambda world, place, u, v, w: answer(world, place, u, v, w)
+
+
+@overload(across, jit_options=FLAGS)
+def _across(world, place, u, v, w, distance, boundary):
+    answer = _answers(world.instance_class)[3]
+    return lambda world, place, u, v, w, distance, boundary: answer(world, place, u, v, w, distance, boundary)
+
+
+@overload(jumped, jit_options=FLAGS)
+def _jumped(world, place, u, v, w, distance):
+    answer = _answers(world.instance_class)[4]
+    return lambda world, place, u, v, w, distance: answer(world, place, u, v, w, distance)
