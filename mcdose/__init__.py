@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mcdose.errors import InputError as InputError
     from mcdose.grid import Grid as Grid
     from mcdose.grid import Volume as Volume
+    from mcdose.kernel import PointKernel as PointKernel
+    from mcdose.kernel import VoxelKernel as VoxelKernel
+    from mcdose.kernel_file import load_kernel as load_kernel
     from mcdose.media import Medium as Medium
     from mcdose.media import media as media
     from mcdose.media import medium as medium
@@ -31,13 +34,20 @@ if TYPE_CHECKING:
         nuclides as nuclides,
     )
     from mcdose.parameters import TransportParameters as TransportParameters
+    from mcdose.point_kernel import dose_point_kernel as dose_point_kernel
     from mcdose.result import DoseResult as DoseResult
+    from mcdose.voxel_kernel import voxel_kernel as voxel_kernel
 
 __version__ = "0.1.0.dev0"
 
 # Public names and where they live; loaded on first use, so that `import mcdose` costs nothing.
 _HOMES = {
     "absorbed_dose": "dose",
+    "dose_point_kernel": "point_kernel",
+    "load_kernel": "kernel_file",
+    "voxel_kernel": "voxel_kernel",
+    "PointKernel": "kernel",
+    "VoxelKernel": "kernel",
     "merge": "merge",
     "DoseResult": "result",
     "TransportParameters": "parameters",

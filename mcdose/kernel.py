@@ -1,0 +1,98 @@
+"""Dose kernels: what `dose_point_kernel` and `voxel_kernel` give back, and what the library holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class PointKernel:
+    """Energy deposited around a point source in an unbounded medium.
+
+    Parameters
+    ----------
+    shell_edges_mm : (n + 1,) mm, from 0
+    energy_mev : (n,) MeV per decay (per electron of a mono-energetic source) in each shell
+    standard_error_mev : (n,) one sigma, from the spread of batches
+    emitted_mev : mean energy per decay of what was started
+    source : nuclide name, or energy in MeV
+    medium, density_g_cm3, histories, provenance
+    """
+
+    shell_edges_mm: NDArray[np.float64]
+    energy_mev: NDArray[np.float64]
+    standard_error_mev: NDArray[np.float64]
+    emitted_mev: float
+    source: str | float
+    medium: str
+    density_g_cm3: float
+    histories: int
+    provenance: dict[str, Any]
+
+    def radius_containing(self, fraction: float) -> float:
+        """Return the radius [mm] inside which a fraction of the emitted energy is deposited, linear within a shell.
+
+        Raises
+        ------
+        ValueError
+            A fraction out of 0 to 1, or more than the shells hold.
+        """
+        if not 0.0 < fraction < 1.0:
+            raise ValueError(f"fraction must lie between 0 and 1, got {fraction}")
+        inside = np.concatenate([[0.0], np.cumsum(self.energy_mev)]) / self.emitted_mev
+        if fraction > inside[-1]:
+            raise ValueError(f"fraction must be at most {inside[-1]:.6f}, what the shells hold, got {fraction}")
+        return float(np.interp(fraction, inside, self.shell_edges_mm))
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the kernel as HDF5; see `mcdose.kernel_file`."""
+        from mcdose.kernel_file import save_kernel
+
+        save_kernel(self, path, overwrite=overwrite)
+
+    def to_csv(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write a row for each shell: inner and outer radius [mm], energy and its standard error [MeV], every digit."""
+        from mcdose.io.output import whole_file
+
+        columns = (self.shell_edges_mm[:-1], self.shell_edges_mm[1:], self.energy_mev, self.standard_error_mev)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        lines = ["inner_mm,outer_mm,energy_mev,standard_error_mev", *(",".join(map(repr, row)) for row in rows)]
+        with whole_file(Path(path), overwrite) as part:
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelKernel:
+    """Voxel S values around one source voxel of a uniform medium.
+
+    Parameters
+    ----------
+    values : (nz, ny, nx) float64, odd sizes, source voxel in the middle, mGy/(MBq s), dose to the medium
+    standard_error : same shape and unit, one sigma
+    voxel_mm : (dz, dy, dx)
+    nuclide, medium, density_g_cm3
+    outside_mev : mean energy per decay that is deposited outside the array or escapes, MeV
+    emitted_mev : mean energy per decay, MeV
+    provenance
+    """
+
+    values: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    voxel_mm: tuple[float, float, float]
+    nuclide: str
+    medium: str
+    density_g_cm3: float
+    outside_mev: float
+    emitted_mev: float
+    provenance: dict[str, Any]
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the kernel as HDF5; see `mcdose.kernel_file`."""
+        from mcdose.kernel_file import save_kernel
+
+        save_kernel(self, path, overwrite=overwrite)

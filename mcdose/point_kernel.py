@@ -1,0 +1,210 @@
+"""Dose-point kernels: energy in spherical shells around a point source."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcdose.errors import Cancelled
+from mcdose.kernel import PointKernel
+from mcdose.media import Medium
+from mcdose.media import medium as find_medium
+from mcdose.parameters import TransportParameters
+
+if TYPE_CHECKING:
+    from mcdose.monte_carlo import Progress
+
+BATCH = 4096  # histories of a batch
+PHOTON_REACH_MM = 2000.0
+
+
+def dose_point_kernel(
+    source: str | float,
+    medium: str | Medium = "water",
+    *,
+    density_g_cm3: float | None = None,
+    shell_edges_mm: ArrayLike | None = None,
+    histories: int = 1_000_000,
+    first_history: int = 0,
+    threads: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+    parameters: TransportParameters | None = None,
+) -> PointKernel:
+    """Simulate the dose-point kernel of a nuclide or of mono-energetic electrons.
+
+    Parameters
+    ----------
+    source : nuclide name, or energy of mono-energetic electrons, 0.01 to 3 [MeV]
+    medium : name or Medium
+    density_g_cm3 : float, optional
+        None is the medium's own.
+    shell_edges_mm : (n + 1,) mm, ascending from 0, optional
+        None: 120 shells to 1.2 CSDA ranges of the highest energy, then 60 in equal ratios to 2 m.
+    histories, first_history, threads, device, seed, progress : see `absorbed_dose`
+    parameters : TransportParameters, optional
+        None: `kernel_parameters()`, finer steps than for voxels. The shortest shell stands for the voxel side.
+
+    Returns
+    -------
+    PointKernel
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument that cannot be used.
+    """
+    from mcdose.devices import choose_device
+    from mcdose.dose import _whole
+    from mcdose.engine.cpu import thread_count
+    from mcdose.nuclides import nuclide
+
+    chosen = medium if isinstance(medium, Medium) else find_medium(medium)
+    density = chosen.density_g_cm3 if density_g_cm3 is None else float(density_g_cm3)
+    if not 0.0 < density <= 25.0:
+        raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
+    if isinstance(source, str):
+        named = nuclide(source)
+        source, energies, mean = named.name, named.inverse_cdf(4096), named.mean_electron_energy_mev
+    else:
+        energy = float(source)
+        if not 0.01 <= energy <= 3.0:
+            raise ValueError(f"source must be a nuclide or an energy of 0.01 to 3 MeV, got {source!r}")
+        source, energies, mean = energy, np.array([energy, energy]), energy
+    edges = _default_edges(chosen, density, float(energies[-1])) if shell_edges_mm is None else _edges(shell_edges_mm)
+    histories = _whole("histories", histories, 1, 2**62)
+    first_history = _whole("first_history", first_history, 0, 2**62)
+    seed = _whole("seed", seed, 0, 2**64 - 1)
+    choose_device(device)
+    return _simulate(
+        source,
+        energies,
+        mean,
+        chosen,
+        density,
+        edges,
+        histories,
+        first_history,
+        thread_count(threads),
+        seed,
+        progress,
+        parameters or kernel_parameters(),
+    )
+
+
+def kernel_parameters() -> TransportParameters:
+    """Return the transport parameters of point kernels: steps fine enough for shells of a hundredth of the range."""
+    return TransportParameters(delta_cut_mev=0.02, stop=0.1, coarse=0.4, step_fine=0.06, step_coarse=0.2)
+
+
+def _edges(shell_edges_mm: ArrayLike) -> NDArray[np.float64]:
+    edges = np.asarray(shell_edges_mm, np.float64)
+    if edges.ndim != 1 or edges.size < 2 or edges[0] != 0.0 or not np.all(np.diff(edges) > 0.0):
+        raise ValueError(f"shell_edges_mm must ascend from 0, at least two, got {shell_edges_mm!r}")
+    if not np.isfinite(edges[-1]):
+        raise ValueError(f"shell_edges_mm must be finite, got {edges[-1]}")
+    return edges
+
+
+def _default_edges(medium: Medium, density: float, highest_mev: float) -> NDArray[np.float64]:
+    from mcdose.electron_data import csda_range
+
+    reach = 12.0 * float(csda_range(medium, highest_mev)) / density
+    return np.concatenate([np.linspace(0.0, reach, 121), np.geomspace(reach, max(PHOTON_REACH_MM, 2 * reach), 61)[1:]])
+
+
+def _simulate(
+    source: str | float,
+    energies: NDArray[np.float64],
+    mean: float,
+    medium: Medium,
+    density: float,
+    edges_mm: NDArray[np.float64],
+    histories: int,
+    first_history: int,
+    threads: int,
+    seed: int,
+    progress: Progress | None,
+    parameters: TransportParameters,
+) -> PointKernel:
+    import mcdose
+    from mcdose.engine.cpu import new_workspace, run_histories
+    from mcdose.kernel_file import table_hashes
+    from mcdose.monte_carlo import batches
+    from mcdose.physics_tables import build, cuts
+    from mcdose.tally import Tally
+    from mcdose.transport.shells import Shells
+    from mcdose.transport.source import PointSource
+
+    shells = edges_mm.size - 1
+    world = Shells(
+        (edges_mm / 10.0).astype(np.float32),
+        np.float32(np.diff(edges_mm).min() / 10.0),
+        np.full(shells, density, np.float32),
+        np.zeros(shells, np.uint8),
+    )
+    problem = (
+        PointSource(energies.astype(np.float32)),
+        world,
+        build([medium], [density], parameters),
+        cuts(parameters),
+    )
+    tally = Tally(shells, BATCH)
+    total = np.zeros(4, object)
+    lock = threading.Lock()
+
+    def follow(first: int, count: int) -> int:
+        """Run a batch on its own tally: few shells shared by threads would wait for each other."""
+        stack, account = new_workspace()
+        own = np.zeros(shells, np.int64)
+        run_histories(np.uint64(seed), np.uint64(first), np.uint64(count), *problem, own, stack, account)
+        with lock:
+            tally.flush(own, count, 0, shells)
+            tally.count(count)
+            total[:] += account.astype(object)
+        return count
+
+    nothing = np.uint64(0)
+    run_histories(nothing, nothing, nothing, *problem, np.zeros(shells, np.int64), *new_workspace())  # compiles
+    if progress is not None and progress(0, histories) is False:
+        raise Cancelled("cancelled before the first batch")
+    done = 0
+    with ThreadPoolExecutor(threads, thread_name_prefix="mcdose") as pool:
+        futures = [pool.submit(follow, *batch) for batch in batches(first_history, histories, BATCH, BATCH)]
+        try:
+            for future in as_completed(futures):
+                done += future.result()
+                if progress is not None and progress(done, histories) is False:
+                    break
+        finally:
+            for future in futures:
+                future.cancel()
+    energy = tally.energy_mev(0, shells) / tally.histories
+    relative = tally.relative_error(0, shells)
+    return PointKernel(
+        edges_mm,
+        energy,
+        np.where(energy > 0.0, relative * energy, 0.0),
+        mean,
+        source,
+        medium.name,
+        density,
+        tally.histories,
+        {
+            "mcdose": mcdose.__version__,
+            "seed": seed,
+            "first_history": first_history,
+            "parameters": asdict(parameters),
+            "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,
+            "simulated_mean_energy_mev": float(total[0]) / 2**32 / tally.histories,
+            "escaped_mev": float(total[1]) / 2**32 / tally.histories,
+            "flights_per_history": float(total[3]) / tally.histories,
+            "tables_sha256": table_hashes(),
+        },
+    )

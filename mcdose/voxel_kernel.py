@@ -1,0 +1,278 @@
+"""Voxel S values, from the dose-point kernel or by direct Monte Carlo.
+
+Source: Bolch et al., MIRD Pamphlet No. 17, J. Nucl. Med. 40 (1999) 11S, for what a voxel S value is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.constants import MEV_TO_JOULE
+from mcdose.errors import InputError
+from mcdose.jit import launcher
+from mcdose.kernel import PointKernel, VoxelKernel
+from mcdose.media import Medium
+from mcdose.media import medium as find_medium
+from mcdose.problem import check_voxel
+
+if TYPE_CHECKING:
+    from mcdose.monte_carlo import Progress
+
+log = logging.getLogger("mcdose")
+
+METHODS = ("point-kernel", "monte-carlo")
+SIMULATED_HISTORIES = 1_000_000  # of a point kernel that the library does not have
+NODES = 16384  # directions and radii by which each shell is integrated
+MGY_PER_MBQ_S = 1e9  # Gy per decay in mGy/(MBq s)
+SILENT_MB = 2000.0  # largest array, MB
+
+
+def voxel_kernel(
+    nuclide: str = "Y-90",
+    voxel_mm: Sequence[float] = (3.0, 3.0, 3.0),
+    medium: str | Medium = "water",
+    *,
+    density_g_cm3: float | None = None,
+    method: str = "point-kernel",
+    radius_mm: float | None = None,
+    histories: int | None = None,
+    point_kernel: PointKernel | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> VoxelKernel:
+    """Return the voxel S values of a nuclide in a uniform medium.
+
+    Parameters
+    ----------
+    nuclide : str
+    voxel_mm : (dz, dy, dx), mm
+    medium : name or Medium
+    density_g_cm3 : float, optional
+        None is the medium's own. A point kernel of another density is scaled with it (Fano).
+    method : "point-kernel" or "monte-carlo"
+        Exact integration of the dose-point kernel over source and target voxel, or direct simulation.
+    radius_mm : float, optional
+        The array reaches at least so far from its middle. None: 1.2 CSDA ranges of the highest energy.
+    histories : int, optional
+        For "monte-carlo": None is 10 million. For "point-kernel": None takes the point kernel from the library, or
+        simulates one million histories once and keeps them; a number simulates so many now.
+    point_kernel : PointKernel, optional
+        Use this one.
+    threads, device, seed, progress : see `absorbed_dose`
+
+    Returns
+    -------
+    VoxelKernel
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument that cannot be used.
+    """
+    from mcdose.electron_data import csda_range
+    from mcdose.nuclides import nuclide as find_nuclide
+
+    voxel = check_voxel(voxel_mm)
+    chosen = medium if isinstance(medium, Medium) else find_medium(medium)
+    density = chosen.density_g_cm3 if density_g_cm3 is None else float(density_g_cm3)
+    if not 0.0 < density <= 25.0:
+        raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    named = find_nuclide(nuclide)
+    if radius_mm is None:
+        radius_mm = 12.0 * float(csda_range(chosen, named.end_point_mev)) / density
+    if not 0.0 < radius_mm <= 2000.0:
+        raise ValueError(f"radius_mm must lie within 0 and 2000 mm, got {radius_mm}")
+    half = tuple(int(np.ceil(radius_mm / side)) for side in voxel)
+    shape = tuple(2 * count + 1 for count in half)
+    if np.prod(shape, dtype=float) * 16e-6 > SILENT_MB:
+        raise ValueError(f"radius_mm must need at most {SILENT_MB:.0f} MB, got {radius_mm} mm: {shape} voxels")
+
+    mass_kg = density * float(np.prod(voxel)) * 1e-6
+    to_s_value = MEV_TO_JOULE / mass_kg * MGY_PER_MBQ_S
+    provenance: dict[str, object] = {"method": method}
+    if method == "monte-carlo":
+        from mcdose.dose import absorbed_dose
+
+        activity = np.zeros(shape)
+        activity[half] = 1.0
+        dose = absorbed_dose(
+            activity, voxel, nuclide=named.name, medium=chosen, density_g_cm3=density, histories=histories,
+            threads=threads, device=device, seed=seed, progress=progress, density_floor_g_cm3=0.0,
+        )  # fmt: skip
+        assert dose.relative_uncertainty is not None
+        values, errors = _symmetric(dose.dose_gy, dose.relative_uncertainty)
+        values, errors = values * MGY_PER_MBQ_S, errors * MGY_PER_MBQ_S
+        emitted = named.mean_electron_energy_mev
+        provenance |= dose.provenance | {"histories": dose.histories, "seed": seed}
+    else:
+        if point_kernel is None:
+            point_kernel = _known_point_kernel(named.name, chosen) if histories is None else None
+        if point_kernel is None:
+            from mcdose.point_kernel import dose_point_kernel
+
+            point_kernel = dose_point_kernel(
+                named.name,
+                chosen,
+                histories=histories or SIMULATED_HISTORIES,
+                threads=threads,
+                device=device,
+                seed=seed,
+                progress=progress,
+            )
+            _remember(point_kernel, chosen)
+        kernel = point_kernel
+        if kernel.source != named.name or kernel.medium != chosen.name:
+            raise ValueError(
+                f"point_kernel must be of {named.name} in {chosen.name}, got {kernel.source} in {kernel.medium}"
+            )
+        values, errors = integrate(kernel, voxel, half, density)
+        values, errors = values * to_s_value, errors * to_s_value
+        emitted = kernel.emitted_mev
+        provenance |= {"point_kernel": kernel.provenance, "histories": kernel.histories}
+    outside = emitted - float(values.sum()) / to_s_value
+    return VoxelKernel(values, errors, voxel, named.name, chosen.name, density, outside, emitted, provenance)
+
+
+def _cache_file(nuclide: str, medium: Medium) -> Path:
+    """Return where the point kernel of a medium that the library lacks is kept, by all that it depends on."""
+    from mcdose.jit import cache_folder
+
+    state = repr((nuclide, sorted(medium.composition.items()), medium.density_g_cm3, medium.mean_excitation_energy_ev))
+    return cache_folder() / "kernels" / f"{nuclide}_{hashlib.sha256(state.encode()).hexdigest()[:16]}_point.h5"
+
+
+def _known_point_kernel(nuclide: str, medium: Medium) -> PointKernel | None:
+    """Return the point kernel from the library or from the user's cache, or None."""
+    from mcdose.kernel_file import load_kernel
+    from mcdose.media import media
+
+    names: list[str | Path] = [_cache_file(nuclide, medium)]
+    if medium.name in media() and find_medium(medium.name) == medium:
+        names.insert(0, f"{nuclide}/{medium.name}/point")
+    for name in names:
+        try:
+            kernel = load_kernel(name)
+        except InputError:
+            continue
+        if isinstance(kernel, PointKernel):
+            return kernel
+    return None
+
+
+def _remember(kernel: PointKernel, medium: Medium) -> None:
+    """Keep a simulated point kernel for the next time; a cache that cannot be written is no reason to fail."""
+    path = _cache_file(str(kernel.source), medium)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kernel.save(path, overwrite=True)
+    except OSError as error:
+        log.info("the point kernel was not kept: %s", error)
+
+
+def integrate(
+    kernel: PointKernel, voxel_mm: tuple[float, float, float], half: tuple[int, ...], density_g_cm3: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return energy [MeV per decay] in each voxel, and its standard error, by integrating a point kernel.
+
+    A source point uniform in a voxel, moved by r, ends in the voxel at offset o with the probability of the product
+    of triangles max(0, 1 - |r - o| / d) of the three axes: the autocorrelation of the voxel. Each shell's energy is
+    even in radius, as it is close to the source; the integral over the shell is a sum over points spread evenly in
+    direction and radius, each shared among the eight nearest offsets by those triangles.
+
+    Notes
+    -----
+    The errors take the shells as independent; they are not quite, as an electron that stops early does not go far.
+    """
+    scale = kernel.density_g_cm3 / density_g_cm3
+    dz, dy, dx = voxel_mm
+    edges = np.asarray(kernel.shell_edges_mm) * scale
+    octant = np.zeros(tuple(count + 2 for count in half))
+    variance = np.zeros_like(octant)
+    square = kernel.standard_error_mev**2
+    _spread(edges, kernel.energy_mev, square, dz, dy, dx, NODES, np.zeros_like(octant), octant, variance)
+    return _unfold(octant, half, 1), _unfold(variance, half, 2) ** 0.5
+
+
+@launcher
+def _spread(edges, energy, variance, dz, dy, dx, nodes, share, octant, octant_variance):  # type: ignore[no-untyped-def]
+    """Share every shell among the offsets of one octant, in float64; `share` is scratch, zero before and after."""
+    one = np.float64(1.0)
+    golden = np.float64(0.6180339887498949)
+    plastic_1 = np.float64(0.7548776662466927)
+    for shell in range(energy.shape[0]):
+        inner = edges[shell]
+        outer = edges[shell + 1]
+        if inner > np.float64(1.8) * max(octant.shape[0] * dz, max(octant.shape[1] * dy, octant.shape[2] * dx)):
+            break
+        for node in range(nodes):
+            cosine = (np.float64(node) + np.float64(0.5)) / np.float64(nodes)
+            turn = np.float64(node) * golden
+            angle = (turn - np.floor(turn)) * np.float64(1.5707963267948966)
+            depth = np.float64(node) * plastic_1 + np.float64(0.5)
+            depth -= np.floor(depth)
+            radius = inner + depth * (outer - inner)
+            sine = np.sqrt(one - cosine * cosine)
+            z = radius * cosine / dz
+            y = radius * sine * np.sin(angle) / dy
+            x = radius * sine * np.cos(angle) / dx
+            k = np.int64(z)
+            j = np.int64(y)
+            i = np.int64(x)
+            if k + 1 >= octant.shape[0] or j + 1 >= octant.shape[1] or i + 1 >= octant.shape[2]:
+                continue
+            fz = z - np.float64(k)
+            fy = y - np.float64(j)
+            fx = x - np.float64(i)
+            for a in range(2):
+                wz = fz if a == 1 else one - fz
+                for b in range(2):
+                    wzy = wz * (fy if b == 1 else one - fy)
+                    for c in range(2):
+                        share[k + a, j + b, i + c] += wzy * (fx if c == 1 else one - fx)
+        for m in range(octant.size):
+            if share.flat[m] != np.float64(0.0):
+                part = share.flat[m] / np.float64(nodes)
+                octant.flat[m] += part * energy[shell]
+                octant_variance.flat[m] += part * part * variance[shell]
+                share.flat[m] = np.float64(0.0)
+
+
+def _unfold(octant: NDArray[np.float64], half: tuple[int, ...], power: int) -> NDArray[np.float64]:
+    """Return the full array of an octant's sums: an offset off a plane shares its sum with its mirror image."""
+    kept = octant[: half[0] + 1, : half[1] + 1, : half[2] + 1].copy()
+    for axis in range(3):
+        kept[_part(axis, slice(1, None))] *= 0.5**power
+    for axis in range(3):
+        kept = np.concatenate([kept[_part(axis, slice(None, 0, -1))], kept], axis=axis)
+    return kept
+
+
+def _symmetric(
+    dose: NDArray[np.float32], relative: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return means over the mirror images of each voxel and their standard errors, images taken as independent."""
+    values = dose.astype(np.float64)
+    variance = np.nan_to_num(relative.astype(np.float64) * values) ** 2
+    for axis in range(3):
+        values = 0.5 * (values + np.flip(values, axis))
+        off = 0.25 * (variance + np.flip(variance, axis))
+        middle = _part(axis, slice(dose.shape[axis] // 2, dose.shape[axis] // 2 + 1))
+        off[middle] = variance[middle]
+        variance = off
+    return values, variance**0.5
+
+
+def _part(axis: int, part: slice) -> tuple[slice, ...]:
+    """Return the index of a part of one axis, all of the others."""
+    return tuple(part if k == axis else slice(None) for k in range(3))
