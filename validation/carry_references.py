@@ -185,8 +185,26 @@ def carry_uniform(folder: Path) -> None:
     )
 
 
+def carry_point_kernel(folder: Path) -> None:
+    """Carry the Y-90 dose-point kernel in water of three codes, as fractions of the energy that each of them emits."""
+    tables = {code: read_table(folder / code / "point_y90_water.csv") for code in ("geant4", "penelope", "egsnrc")}
+    write_table(
+        HERE / "point_kernel_y90_water" / "reference.csv",
+        [
+            "Y-90 point source in water: energy deposited in 0.1 mm shells, fraction of the mean energy emitted",
+            "geant4: Graves, Flynn, Hyer, Med Phys 46:5284 (2019), doi 10.1002/mp.13789; mean energy 0.9336 MeV",
+            f"penelope: {PENELOPE}; 4.5e6 histories",
+            f"egsnrc: {EGSNRC}; 1e6 histories",
+        ],
+        [
+            {"outer_mm": f"{(k + 1) / 10:.1f}", **{code: tables[code][k]["fraction"] for code in tables}}
+            for k in range(120)
+        ],
+    )
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for carry in (carry_voxel, carry_interface, carry_anisotropy, carry_uniform):
+    for carry in (carry_voxel, carry_interface, carry_anisotropy, carry_uniform, carry_point_kernel):
         carry(Path(sys.argv[1]))
