@@ -12,10 +12,11 @@ HISTORIES = {
     "voxel_y90_water_3mm": 600_000,
     "interface_water_lung": 400_000,
     "anisotropy_2x3x5": 500_000,
-    "uniform_large_medium": 300_000,
+    "uniform_large_medium": 2_000_000,  # likewise
     "parameter_independence": 250_000,  # fewer make too few batches for 3.5 sigma to mean what it says
     "energy_balance": 100_000,
     "uncertainty": 50_000,
+    "point_kernel_y90_water": 300_000,
 }
 
 

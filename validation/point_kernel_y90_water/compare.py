@@ -28,15 +28,15 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
     begun = time.perf_counter()
     kernel = dose_point_kernel("Y-90", shell_edges_mm=EDGES_MM, histories=histories, seed=seed, threads=threads)
     seconds = time.perf_counter() - begun
-    values = kernel.energy_mev / kernel.emitted_mev
-    errors = kernel.standard_error_mev / kernel.emitted_mev
+    values = (kernel.energy_mev / kernel.emitted_mev).tolist()
+    errors = (kernel.standard_error_mev / kernel.emitted_mev).tolist()
     codes = np.array([[float(row[code]) for code in CODES] for row in table])
-    mean = codes.mean(axis=1)
+    mean = codes.mean(axis=1).tolist()
     rows = []
     for k in range(1, 90):
         notes = {code: f"{(values[k] / codes[k, i] - 1) * 100:+.2f} %" for i, code in enumerate(CODES)}
         name = f"shell {k / 10:.1f} to {(k + 1) / 10:.1f} mm"
-        limit = limits["of_maximum"] * mean.max() / mean[k]
+        limit = limits["of_maximum"] * max(mean) / mean[k]
         rows.append(Row(f"{name}, to the mean", values[k], errors[k], mean[k], 0.0, limit, notes=notes))
         if 2 <= k < 60:
             nearest = float(np.clip(values[k], codes[k].min(), codes[k].max()))
@@ -49,8 +49,8 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
     for radius_cm, reference in TAIL_MEV_PER_CM.items():
         shells = (EDGES_MM[:-1] >= 10 * radius_cm - 4.01) & (EDGES_MM[1:] <= 10 * radius_cm + 4.01)
         width_cm = np.diff(EDGES_MM)[shells].sum() / 10.0
-        value = kernel.energy_mev[shells].sum() / width_cm
-        error = np.sqrt((kernel.standard_error_mev[shells] ** 2).sum()) / width_cm
+        value = float(kernel.energy_mev[shells].sum() / width_cm)
+        error = float(np.sqrt((kernel.standard_error_mev[shells] ** 2).sum()) / width_cm)
         rows.append(Row(f"tail at {radius_cm:g} cm, MeV/cm", value, error, reference, 0.0, limits["tail"]))
     first = [f"{(values[0] / codes[0, i] - 1) * 100:+.1f} % of {code}" for i, code in enumerate(CODES)]
     return Outcome(
