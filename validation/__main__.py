@@ -24,7 +24,8 @@ def main() -> int:
         case = load_case(name)
         histories = int(arguments.histories or case["histories"])
         print(f"{name}: {case['question']}", flush=True)
-        outcome = import_module(f"validation.{name}.compare").run(histories, arguments.seed, arguments.threads)
+        compare = import_module(f"validation.{name}.compare")
+        outcome = compare.run(histories, arguments.seed, arguments.threads)
         for row in outcome.rows:
             if not row.passed or len(outcome.rows) <= 12:
                 print(
@@ -38,7 +39,7 @@ def main() -> int:
         write_outcome(name, outcome)
         from validation.figures import draw
 
-        draw(HERE / name / "report.png", case["question"], outcome)
+        getattr(compare, "draw", draw)(HERE / name / "report.png", case["question"], outcome)
         passed = passed and outcome.passed
     write_scoreboard()
     return 0 if passed else 1

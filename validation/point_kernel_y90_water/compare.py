@@ -66,3 +66,36 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             f"X99 {kernel.radius_containing(0.99):.3f} mm",
         ],
     )
+
+
+def draw(path: Path, title: str, outcome: Outcome) -> None:
+    """Draw the kernel over those of the three codes, and all of them over the codes' mean."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    table = read_table(Path(__file__).with_name("reference.csv"))
+    codes = np.array([[float(row[code]) for code in CODES] for row in table])[1:90]
+    rows = [row for row in outcome.rows if row.quantity.endswith("to the mean")]
+    values = np.array([row.value for row in rows])
+    errors = np.array([row.standard_error for row in rows])
+    mean = codes.mean(axis=1)
+    radius = (FINE_MM[1:90] + FINE_MM[2:91]) / 2.0
+    figure, (above, below) = plt.subplots(
+        2, figsize=(7.0, 6.0), sharex=True, height_ratios=(3, 2), layout="constrained"
+    )
+    for k, style in enumerate((":", "--", "-.")):
+        above.plot(radius, 1e3 * codes[:, k], style, linewidth=1.2, label=CODES[k])
+        below.plot(radius, 100.0 * (codes[:, k] - mean) / mean.max(), style, linewidth=1.2)
+    above.errorbar(radius, 1e3 * values, 1e3 * errors, fmt="k.", markersize=3, label="mcdose, 1 sigma")
+    below.errorbar(radius, 100.0 * (values - mean) / mean.max(), 100.0 * errors / mean.max(), fmt="k.", markersize=3)
+    below.fill_between(radius, -1.0, 1.0, color="#d9e4ee", label="allowed")
+    above.set_ylabel("part of the energy in 0.1 mm, per mille")
+    below.set_ylabel("from the codes' mean,\n% of the maximum")
+    below.set_xlabel("radius, mm")
+    above.set_title(title, fontsize=10)
+    above.legend(fontsize=8)
+    below.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
