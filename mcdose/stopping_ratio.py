@@ -17,8 +17,8 @@ def water_to_medium(media: tuple[Medium, ...], nuclide_name: str, cut_mev: float
     """Return the factor from dose to medium to dose to water of each medium.
 
     The ratio of restricted collision stopping powers water/medium, averaged over the slowing-down fluence of the
-    nuclide's electrons in the medium, Phi(E) = N(> E) / S(E), above 10 keV. Source: Spencer and Attix (1955) as in
-    ICRU Report 35 (1984), without the track-end term (it moves the ratio by less than 0.1 % here).
+    nuclide's electrons in the medium, Phi(E) = N(> E) / S(E), above 10 keV. Source: Spencer and Attix (1955) as
+    in ICRU Report 35 (1984), without the track-end term.
     """
     water = find_medium("water")
     starts = nuclide(nuclide_name).inverse_cdf(1024)
