@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 import mcdose
+from mcdose.arguments import number, whole
 from mcdose.devices import choose_device
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
@@ -129,19 +129,19 @@ def absorbed_dose(
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if density_scaling not in SCALINGS:
         raise ValueError(f"density_scaling must be one of {', '.join(SCALINGS)}, got {density_scaling!r}")
-    density_floor_g_cm3 = _number("density_floor_g_cm3", density_floor_g_cm3)
+    density_floor_g_cm3 = number("density_floor_g_cm3", density_floor_g_cm3)
     if not 0.0 <= density_floor_g_cm3 <= 25.0:
         raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
-    if gy_kg_per_gbq is not None and not 0.0 < _number("gy_kg_per_gbq", gy_kg_per_gbq) < 1e6:
+    if gy_kg_per_gbq is not None and not 0.0 < number("gy_kg_per_gbq", gy_kg_per_gbq) < 1e6:
         raise ValueError(f"gy_kg_per_gbq must lie between 0 and 1e6, got {gy_kg_per_gbq}")
-    if target_uncertainty is not None and not 0.0 < _number("target_uncertainty", target_uncertainty) < 1.0:
+    if target_uncertainty is not None and not 0.0 < number("target_uncertainty", target_uncertainty) < 1.0:
         raise ValueError(f"target_uncertainty must lie between 0 and 1, got {target_uncertainty}")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, got {type(progress).__name__}")
-    histories = None if histories is None else _whole("histories", histories, 1, 2**62)
-    first_history = _whole("first_history", first_history, 0, 2**62)
-    seed = _whole("seed", seed, 0, 2**64 - 1)
-    threads = None if threads is None else _whole("threads", threads, 1, 4096)
+    histories = None if histories is None else whole("histories", histories, 1, 2**62)
+    first_history = whole("first_history", first_history, 0, 2**62)
+    seed = whole("seed", seed, 0, 2**64 - 1)
+    threads = None if threads is None else whole("threads", threads, 1, 4096)
     from mcdose.regions import check_regions
 
     checked_regions = check_regions(regions, problem, density_floor_g_cm3)
@@ -192,27 +192,6 @@ def absorbed_dose(
         progress,
         {**provenance, "parameters": asdict(parameters)},
     )
-
-
-def _number(name: str, value: Any) -> float:
-    """Return a real number, or raise."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    return float(value)
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    """Return a whole number within limits, or raise."""
-    try:
-        whole = int(value)
-        exact = whole == value
-    except (TypeError, ValueError, OverflowError):
-        exact = False
-    if not exact:
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if not low <= whole <= high:
-        raise ValueError(f"{name} must lie within {low} to {high}, got {value}")
-    return whole
 
 
 def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:

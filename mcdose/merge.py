@@ -16,8 +16,7 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     """Return the result of several Monte Carlo runs of the same problem and seed over disjoint histories.
 
     Split on batch limits (multiples of `provenance["batch_histories"]`), dose and uncertainty are bit for bit those
-    of one
-    run.
+    of one run.
 
     Parameters
     ----------

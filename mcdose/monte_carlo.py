@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.constants import GY_PER_MEV_PER_G
-from mcdose.engine.cpu import CpuEngine, cpu_engine
+from mcdose.engine.cpu import CpuEngine
 from mcdose.errors import Cancelled
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build, cuts
@@ -122,10 +123,10 @@ def run(
     cancelled = False
     unreachable = ""
 
-    with cpu_engine(request.threads, request.seed, source, world, tables, cuts(parameters)) as engine:
+    with closing(CpuEngine(request.threads, request.seed, source, world, tables, cuts(parameters))) as engine:
         engine.prepare()
         _prepare(tally)
-        if _says_stop(progress, 0, request.histories):
+        if says_stop(progress, 0, request.histories):
             raise Cancelled("cancelled before the first batch")
         begun = time.perf_counter()
         next_test = FIRST_TEST
@@ -139,7 +140,7 @@ def run(
             quanta["deposited"] += close_batch(engine, batch, count, tally)
             flights += flown
             done += count
-            if _says_stop(progress, done, request.histories):
+            if says_stop(progress, done, request.histories):
                 cancelled = request.histories is None or done < request.histories
                 break
             if request.target_uncertainty is not None and tally.batches >= next_test:
@@ -190,7 +191,7 @@ def _prepare(tally: Tally) -> None:
         region_energy(nothing, index, reals, reals, np.zeros(0, np.uint8), np.ones(1))
 
 
-def _says_stop(progress: Progress | None, done: int, total: int | None) -> bool:
+def says_stop(progress: Progress | None, done: int, total: int | None) -> bool:
     """Report how far the run is; tell whether the answer was no (a NumPy False counts)."""
     answer = None if progress is None else progress(done, total)
     return answer is not None and not answer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mcdose.arguments import whole
 from mcdose.errors import Cancelled
 from mcdose.kernel import PointKernel
 from mcdose.media import Medium
@@ -61,7 +62,6 @@ def dose_point_kernel(
         An argument that cannot be used.
     """
     from mcdose.devices import choose_device
-    from mcdose.dose import _whole
     from mcdose.engine.cpu import thread_count
     from mcdose.nuclides import nuclide
 
@@ -78,9 +78,9 @@ def dose_point_kernel(
             raise ValueError(f"source must be a nuclide or an energy of 0.01 to 3 MeV, got {source!r}")
         source, energies, mean = energy, np.array([energy, energy]), energy
     edges = _default_edges(chosen, density, float(energies[-1])) if shell_edges_mm is None else _edges(shell_edges_mm)
-    histories = _whole("histories", histories, 1, 2**62)
-    first_history = _whole("first_history", first_history, 0, 2**62)
-    seed = _whole("seed", seed, 0, 2**64 - 1)
+    histories = whole("histories", histories, 1, 2**62)
+    first_history = whole("first_history", first_history, 0, 2**62)
+    seed = whole("seed", seed, 0, 2**64 - 1)
     choose_device(device)
     return _simulate(
         source,
@@ -136,7 +136,7 @@ def _simulate(
     import mcdose
     from mcdose.engine.cpu import new_workspace, run_histories
     from mcdose.kernel_file import table_hashes
-    from mcdose.monte_carlo import batches
+    from mcdose.monte_carlo import batches, says_stop
     from mcdose.physics_tables import build, cuts
     from mcdose.tally import Tally
     from mcdose.transport.shells import Shells
@@ -172,7 +172,7 @@ def _simulate(
 
     nothing = np.uint64(0)
     run_histories(nothing, nothing, nothing, *problem, np.zeros(shells, np.int64), *new_workspace())  # compiles
-    if progress is not None and progress(0, histories) is False:
+    if says_stop(progress, 0, histories):
         raise Cancelled("cancelled before the first batch")
     done = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="mcdose") as pool:
@@ -180,7 +180,7 @@ def _simulate(
         try:
             for future in as_completed(futures):
                 done += future.result()
-                if progress is not None and progress(done, histories) is False:
+                if says_stop(progress, done, histories):
                     break
         finally:
             for future in futures:

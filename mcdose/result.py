@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,3 @@ class DoseResult:
 
     def _mev(self, name: str) -> float | None:
         return None if self.energy_quanta is None else self.energy_quanta[name] / 2**32
-
-    def with_warnings(self, *more: str) -> DoseResult:
-        """Return the same result with more warnings."""
-        return replace(self, warnings=(*self.warnings, *more))

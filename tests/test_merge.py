@@ -67,7 +67,7 @@ def test_what_the_merged_result_says(whole, parts):
 def test_warnings_are_those_of_the_merged_sums(parts):
     """A part of one batch warns that it has no uncertainty; the merged result has one."""
     assert "one batch" in parts[0].warnings[0]
-    told = parts[1].with_warnings("the CT ends above the liver")
+    told = replace(parts[1], warnings=(*parts[1].warnings, "the CT ends above the liver"))
     assert mcdose.merge([parts[0], told]).warnings == ("the CT ends above the liver",)
     assert "one batch" in mcdose.merge([parts[0]]).warnings[0]
 

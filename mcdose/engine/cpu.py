@@ -7,7 +7,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -110,16 +109,6 @@ class CpuEngine:
 def new_workspace() -> tuple[Stack, NDArray[np.int64]]:
     """Return what one thread needs for itself: a stack and an account."""
     return Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32)), np.zeros(4, np.int64)
-
-
-@contextmanager
-def cpu_engine(*arguments: Any) -> Iterator[CpuEngine]:
-    """Open a `CpuEngine` and close it whatever happens."""
-    engine = CpuEngine(*arguments)
-    try:
-        yield engine
-    finally:
-        engine.close()
 
 
 def cpu_name() -> str:

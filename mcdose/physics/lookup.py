@@ -35,3 +35,10 @@ def locate(energy, lowest_exponent, bits, last):
     if index > last:
         return np.int32(last), np.float32(1.0)
     return np.int32(index), place
+
+
+@compiled
+def column_at(table, medium, index, place, column):
+    """Return a column of a table (media, nodes, columns), interpolated linearly where `locate` found the energy."""
+    low = table[medium, index, column]
+    return low + place * (table[medium, index + 1, column] - low)

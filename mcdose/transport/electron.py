@@ -16,7 +16,7 @@ from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled
 from mcdose.physics.bremsstrahlung import sample_dipole, sample_photon_energy
 from mcdose.physics.direction import isotropic, turned
-from mcdose.physics.lookup import locate
+from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.moller import moller_deflections, sample_moller
 from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
 from mcdose.physics.scattering import sample_deflection
@@ -43,13 +43,6 @@ RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped e
 
 
 @compiled
-def _column(table, medium, index, place, column):
-    """Return a column of `Tables.electron`, interpolated."""
-    low = table[medium, index, column]
-    return low + place * (table[medium, index + 1, column] - low)
-
-
-@compiled
 def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, stack, depth, key, draw):
     """Hard collision: a knock-on electron, a bremsstrahlung photon, or nothing (the bound was above the truth).
 
@@ -61,8 +54,8 @@ def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, stack, de
     word_1, word_2, _, _ = random_block(key, draw)
     draw += 1
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-    moller = _column(tables.hard, medium, index, inside, MOLLER)
-    radiation = _column(tables.hard, medium, index, inside, BREMSSTRAHLUNG)
+    moller = column_at(tables.hard, medium, index, inside, MOLLER)
+    radiation = column_at(tables.hard, medium, index, inside, BREMSSTRAHLUNG)
     chosen = uniform(word_1) * bound
     if chosen < moller and energy > 2.0 * cuts.delta:
         transfer, draw = sample_moller(energy, cuts.delta, key, draw)
@@ -140,7 +133,7 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
         draw += 1
 
         index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-        residual = _column(tables.electron, medium, index, inside, RANGE)
+        residual = column_at(tables.electron, medium, index, inside, RANGE)
         size = density * world.smallest
         stopping_here = energy <= cuts.lowest or residual < cuts.stop * size
         if not started:
@@ -167,12 +160,12 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
         middle = energy - 0.5 * mean_loss
         middle_index, middle_inside = locate(middle, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
         advance = ADVANCE_FINE + (np.int32(1) if coarse else np.int32(0))
-        stopping = _column(tables.electron, medium, middle_index, middle_inside, advance)
+        stopping = column_at(tables.electron, medium, middle_index, middle_inside, advance)
         if stopping_here:
             stopping *= RESIDUAL_PATH
             loss = energy
         else:
-            variance = _column(tables.electron, medium, middle_index, middle_inside, VARIANCE)
+            variance = column_at(tables.electron, medium, middle_index, middle_inside, VARIANCE)
             sampled = sample_loss(mean_loss, variance * mean_loss, uniform_low(word_3), uniform_low(word_4))
             loss = min(sampled, 0.95 * energy)
         after = energy - loss
@@ -203,7 +196,7 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             new_medium = np.int32(world.medium[voxel])
             if new_medium != medium:
                 medium = new_medium
-                stopping = _column(tables.electron, medium, middle_index, middle_inside, advance)
+                stopping = column_at(tables.electron, medium, middle_index, middle_inside, advance)
                 if stopping_here:
                     stopping *= RESIDUAL_PATH
 

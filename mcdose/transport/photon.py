@@ -12,7 +12,7 @@ from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled
 from mcdose.physics.compton import recoil_deflection, sample_compton
 from mcdose.physics.direction import turned
-from mcdose.physics.lookup import locate
+from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
@@ -23,13 +23,6 @@ from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHO
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions included; reaching it is counted as a fault
-
-
-@compiled
-def _column(table, medium, index, place, column):
-    """Return a column of `Tables.photon`, interpolated."""
-    low = table[medium, index, column]
-    return low + place * (table[medium, index + 1, column] - low)
 
 
 @compiled
@@ -62,10 +55,10 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
         voxel = cell(world, place)
         medium = np.int32(world.medium[voxel])
         chosen = uniform(word_2) * bound / max(world.density[voxel], 1.0e-12)
-        if chosen >= _column(tables.photon, medium, index, inside, TOTAL):
+        if chosen >= column_at(tables.photon, medium, index, inside, TOTAL):
             continue  # a fictitious collision
 
-        if chosen < _column(tables.photon, medium, index, inside, PHOTOELECTRIC):
+        if chosen < column_at(tables.photon, medium, index, inside, PHOTOELECTRIC):
             one_minus_cosine, turn, draw = sample_photoelectron(energy, key, draw)
             a, b, c = turned(u, v, w, one_minus_cosine, turn)
             new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c)
@@ -74,7 +67,7 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
                 dropped += held
             return new_depth, draw, np.int64(0), dropped
 
-        if chosen < _column(tables.photon, medium, index, inside, WITH_PAIR):
+        if chosen < column_at(tables.photon, medium, index, inside, WITH_PAIR):
             shared = max(energy - 2.0 * ELECTRON_MASS, 0.0)
             first = shared * uniform(word_3)
             turn = uniform(word_4)
