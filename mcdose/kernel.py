@@ -19,6 +19,8 @@ class PointKernel:
     shell_edges_mm : (n + 1,) mm, from 0
     energy_mev : (n,) MeV per decay (per electron of a mono-energetic source) in each shell
     standard_error_mev : (n,) one sigma, from the spread of batches
+    deviations_mev : (parts, n) how parts of the histories deviate from the mean, scaled so that the sum over parts of
+        d_i d_j estimates the covariance of shells i and j: for errors of sums over shells
     emitted_mev : mean energy per decay of what was started
     source : nuclide name, or energy in MeV
     medium, density_g_cm3, histories, provenance
@@ -27,6 +29,7 @@ class PointKernel:
     shell_edges_mm: NDArray[np.float64]
     energy_mev: NDArray[np.float64]
     standard_error_mev: NDArray[np.float64]
+    deviations_mev: NDArray[np.float64]
     emitted_mev: float
     source: str | float
     medium: str
@@ -96,3 +99,19 @@ class VoxelKernel:
         from mcdose.kernel_file import save_kernel
 
         save_kernel(self, path, overwrite=overwrite)
+
+    def to_csv(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write a row for each voxel of one octant, every digit; the others mirror it.
+
+        Columns: offsets k, j, i >= 0 from the source voxel along z, y, x, and S value and its standard error,
+        mGy/(MBq s).
+        """
+        from mcdose.io.output import whole_file
+
+        middle = tuple(slice(size // 2, None) for size in self.values.shape)
+        columns = zip(self.values[middle].ravel().tolist(), self.standard_error[middle].ravel().tolist(), strict=True)
+        lines = ["k,j,i,s_mgy_per_mbq_s,standard_error_mgy_per_mbq_s"]
+        for offset, (value, error) in zip(np.ndindex(self.values[middle].shape), columns, strict=True):
+            lines.append(",".join(map(repr, (*offset, value, error))))
+        with whole_file(Path(path), overwrite) as part:
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")

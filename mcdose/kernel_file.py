@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.data import DATA_FOLDER
+from mcdose.electron_kernels import ElectronKernels
 from mcdose.errors import InputError
 from mcdose.io.output import whole_file
 from mcdose.kernel import PointKernel, VoxelKernel
@@ -23,17 +24,28 @@ from mcdose.kernel import PointKernel, VoxelKernel
 if TYPE_CHECKING:
     import h5py
 
+Kernel = PointKernel | VoxelKernel | ElectronKernels
+
 FORMAT = "mcdose dose kernel"
 FORMAT_VERSION = 1
 REGISTRY = "registry.json"
 
 # Datasets and their units, by the kind of kernel.
 _DATASETS = {
-    "point": {"shell_edges_mm": "mm", "energy_mev": "MeV", "standard_error_mev": "MeV"},
+    "point": {"shell_edges_mm": "mm", "energy_mev": "MeV", "standard_error_mev": "MeV", "deviations_mev": "MeV"},
+    "electrons": {
+        "electron_energy_mev": "MeV",
+        "shell_edges_mm": "mm",
+        "energy_mev": "MeV",
+        "standard_error_mev": "MeV",
+        "deviations_mev": "MeV",
+    },
     "voxel": {"values": "mGy/(MBq s)", "standard_error": "mGy/(MBq s)"},
 }
+_CLASSES: dict[str, type[Kernel]] = {"point": PointKernel, "electrons": ElectronKernels, "voxel": VoxelKernel}
 _ATTRIBUTES = {
     "point": ("source", "medium", "density_g_cm3", "emitted_mev", "histories"),
+    "electrons": ("medium", "density_g_cm3", "histories"),
     "voxel": ("nuclide", "medium", "density_g_cm3", "emitted_mev", "outside_mev", "voxel_mm"),
 }
 # Attributes repeated from the provenance, for readers of the file alone.
@@ -56,12 +68,12 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_kernel(kernel: PointKernel | VoxelKernel, path: str | Path, *, overwrite: bool = False) -> None:
+def save_kernel(kernel: Kernel, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a kernel as HDF5; `load_kernel` gives it back bit for bit.
 
     Parameters
     ----------
-    kernel : PointKernel or VoxelKernel
+    kernel : PointKernel, VoxelKernel or ElectronKernels
         Its provenance must be of plain JSON types.
     path : str or Path
     overwrite : bool
@@ -76,13 +88,13 @@ def save_kernel(kernel: PointKernel | VoxelKernel, path: str | Path, *, overwrit
     """
     import h5py
 
-    kind = "point" if isinstance(kernel, PointKernel) else "voxel"
+    kind = next(kind for kind, known in _CLASSES.items() if isinstance(kernel, known))
     provenance = json.dumps(kernel.provenance, allow_nan=False)
     attributes: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind}
     for name, key in _FROM_PROVENANCE.items():
         if key in kernel.provenance:
             value = kernel.provenance[key]
-            attributes[name] = json.dumps(value) if isinstance(value, dict) else value
+            attributes[name] = json.dumps(value) if isinstance(value, (dict, list)) else value
     attributes |= {name: getattr(kernel, name) for name in _ATTRIBUTES[kind]}
     attributes["provenance"] = provenance
     with whole_file(Path(path), overwrite) as part, h5py.File(part, "w") as file:
@@ -93,7 +105,7 @@ def save_kernel(kernel: PointKernel | VoxelKernel, path: str | Path, *, overwrit
             dataset.attrs["unit"] = unit
 
 
-def load_kernel(name_or_path: str | Path) -> PointKernel | VoxelKernel:
+def load_kernel(name_or_path: str | Path) -> Kernel:
     """Read a kernel from a file, or from the library by its name.
 
     The library is looked for in `$MCDOSE_KERNELS`, in the installed package, in the checkout that the package lies in,
@@ -159,7 +171,7 @@ def _check_registered(path: Path) -> None:
         raise InputError(f"{path}: its sha256 must be {expected}, as {REGISTRY} says, got {_sha256(path)}")
 
 
-def _read(path: Path) -> PointKernel | VoxelKernel:
+def _read(path: Path) -> Kernel:
     """Read a kernel file."""
     import h5py
 
@@ -180,7 +192,7 @@ def _read(path: Path) -> PointKernel | VoxelKernel:
             raise InputError(f"{path}: a damaged kernel file ({error})") from None
 
 
-def _kernel(path: Path, file: h5py.File) -> PointKernel | VoxelKernel:
+def _kernel(path: Path, file: h5py.File) -> Kernel:
     """Return the kernel in an open file."""
     stored = file.attrs.get("format")
     if not isinstance(stored, str) or stored != FORMAT:
@@ -202,9 +214,11 @@ def _kernel(path: Path, file: h5py.File) -> PointKernel | VoxelKernel:
     fields |= {
         "medium": _text(attributes["medium"]),
         "density_g_cm3": float(attributes["density_g_cm3"]),
-        "emitted_mev": float(attributes["emitted_mev"]),
         "provenance": json.loads(attributes["provenance"]),
     }
+    if kind == "electrons":
+        return ElectronKernels(histories=int(attributes["histories"]), **fields)
+    fields["emitted_mev"] = float(attributes["emitted_mev"])
     if kind == "voxel":
         dz, dy, dx = (float(side) for side in attributes["voxel_mm"])
         outside = float(attributes["outside_mev"])
@@ -241,7 +255,18 @@ def _check_shapes(path: Path, kind: str, arrays: dict[str, NDArray[np.float64]])
             raise InputError(f"{path}: the arrays must be of one odd shape (nz, ny, nx), got {shapes}")
         return
     edges, energy, error = arrays["shell_edges_mm"], arrays["energy_mev"], arrays["standard_error_mev"]
-    if edges.ndim != 1 or edges.size < 2 or not energy.shape == error.shape == (edges.size - 1,):
+    deviations = arrays["deviations_mev"]
+    before = energy.shape[:-1]  # the electron energies of many kernels
+    if not (
+        energy.ndim == (2 if kind == "electrons" else 1)
+        and edges.shape == (*before, energy.shape[-1] + 1)
+        and error.shape == energy.shape
+        and deviations.ndim == energy.ndim + 1
+        and deviations.shape == (*before, deviations.shape[-2], energy.shape[-1])
+        and (kind == "point" or arrays["electron_energy_mev"].shape == before)
+    ):
         raise InputError(f"{path}: the arrays must be n + 1 edges and n values for n shells, got {shapes}")
-    if edges[0] != 0.0 or not np.all(np.diff(edges) > 0.0):
+    if not np.all(edges[..., 0] == 0.0) or not np.all(np.diff(edges) > 0.0):
         raise InputError(f"{path}: shell_edges_mm must ascend from 0, got {edges}")
+    if kind == "electrons" and not (before[0] > 1 and np.all(np.diff(arrays["electron_energy_mev"]) > 0.0)):
+        raise InputError(f"{path}: electron_energy_mev must ascend, at least two")

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcdose.kernel import PointKernel
 from mcdose.point_kernel import BATCH
@@ -17,7 +18,8 @@ def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
 
     The energy is exact: each run's sum is a whole number of quanta of 2^-32 MeV, found again from its mean. The
     standard error is that of all batches, to rounding (in runs of two or three batches that happen to be equal to
-    2^-16 MeV, to a thousandth).
+    2^-16 MeV, to a thousandth). The deviations are those of the runs, weighted by their histories: runs are
+    independent, so the sums of products estimate the same covariance.
 
     Parameters
     ----------
@@ -67,6 +69,7 @@ def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
         model.shell_edges_mm,
         energy / histories,
         np.sqrt(np.maximum(variance, 0.0)) / histories,
+        _deviations(ordered, histories),
         model.emitted_mev,
         model.source,
         model.medium,
@@ -74,6 +77,14 @@ def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
         histories,
         _joined(ordered, histories),
     )
+
+
+def _deviations(kernels: Sequence[PointKernel], histories: int) -> NDArray[np.float64]:
+    """Return the deviations of all, part by part; NaN where a run of one batch has none."""
+    deviations = np.zeros((max(len(kernel.deviations_mev) for kernel in kernels), kernels[0].energy_mev.size))
+    for kernel in kernels:
+        deviations[: len(kernel.deviations_mev)] += kernel.deviations_mev * (kernel.histories / histories)
+    return deviations
 
 
 def _first(kernel: PointKernel) -> int:

@@ -16,7 +16,7 @@ class TransportParameters:
     ----------
     delta_cut_mev : knock-on electrons above it are followed one by one
     photon_cut_mev : bremsstrahlung photons above it are followed
-    lowest_mev : electrons below it are stopped whatever their range; at least 0.01
+    lowest_mev : electrons below it are stopped whatever their range; at least 0.002
     stop : an electron stops when its residual range is below this part of the shortest voxel side, in the local density
     coarse : steps are coarse when the residual range is below this part of the shortest voxel side
     step_fine, step_coarse : part of its energy that an electron loses softly in a step, at most 0.4
@@ -39,7 +39,7 @@ class TransportParameters:
         limits = {
             "delta_cut_mev": (0.001, 1.0),
             "photon_cut_mev": (0.001, 1.0),
-            "lowest_mev": (0.01, 1.0),
+            "lowest_mev": (0.002, 1.0),
             "stop": (0.0, 1.0),
             "coarse": (0.0, 10.0),
             "step_fine": (0.001, 0.4),

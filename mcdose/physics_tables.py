@@ -59,7 +59,11 @@ def soft_stopping_power(medium: Medium, energy: Array, parameters: TransportPara
 
 
 def soft_variance(medium: Medium, energy: Array, delta_cut_mev: float) -> Array:
-    """Return the variance of the soft loss, MeV2 cm2/g: the second moment of Moller's formula below the cut."""
+    """Return the variance of the soft loss, MeV2 cm2/g.
+
+    It is the second moment of Moller's formula below the cut, and what the binding of the electrons adds to it
+    (`electron_data.binding_variance`).
+    """
     points, weights = np.polynomial.legendre.leggauss(32)
     tau = energy[:, None] / ELECTRON_MASS
     beta_squared = tau * (tau + 2.0) / (tau + 1.0) ** 2
@@ -70,7 +74,8 @@ def soft_variance(medium: Medium, energy: Array, delta_cut_mev: float) -> Array:
     shape = 1.0 + ratio**2 + (tau / (tau + 1.0)) ** 2 * epsilon**2 - (2.0 * tau + 1.0) / (tau + 1.0) ** 2 * ratio
     constant = 2.0 * PI * CLASSICAL_ELECTRON_RADIUS**2 * ELECTRON_MASS / beta_squared
     integral = (constant * shape * (0.5 * highest * weights)).sum(axis=1)
-    return np.asarray(integral * goudsmit_saunderson.electrons_per_gram(medium))
+    free = np.asarray(integral * goudsmit_saunderson.electrons_per_gram(medium))
+    return free + electron_data.binding_variance(medium, energy)
 
 
 def hinge_shortening(strength: Array) -> Array:
@@ -144,7 +149,7 @@ def _medium_tables(medium: Medium, parameters: TransportParameters) -> _MediumTa
     moller = electron_data.moller_cross_section(medium, electrons, parameters.delta_cut_mev)
     radiation = electron_data.bremsstrahlung_cross_section(medium, electrons, parameters.photon_cut_mev)
 
-    scattered = np.geomspace(0.5 * electrons[0], electrons[-1], 144)
+    scattered = np.geomspace(0.55 * electrons[0], electrons[-1], 172)
     rates = goudsmit_saunderson.loss_rates(
         medium, scattered, parameters.delta_cut_mev, soft_stopping_power(medium, scattered, parameters)
     )

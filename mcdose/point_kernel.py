@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from mcdose.monte_carlo import Progress
 
 BATCH = 4096  # histories of a batch
+PARTS = 32  # of the histories, whose spread tells how the errors of shells go together
 PHOTON_REACH_MM = 2000.0
+LOWEST_SOURCE_MEV, HIGHEST_SOURCE_MEV = 0.01, 3.0
 
 
 def dose_point_kernel(
@@ -49,8 +52,10 @@ def dose_point_kernel(
     shell_edges_mm : (n + 1,) mm, ascending from 0, optional
         None: 120 shells to 1.2 CSDA ranges of the highest energy, then 60 in equal ratios to 2 m.
     histories, first_history, threads, device, seed, progress : see `absorbed_dose`
+        A run that `progress` stops has the first batches, whole.
     parameters : TransportParameters, optional
-        None: `kernel_parameters()`, finer steps than for voxels. The shortest shell stands for the voxel side.
+        None: `kernel_parameters` of the highest energy, finer than for voxels. The shortest shell stands for the voxel
+        side, by which steps and the stopping range are measured.
 
     Returns
     -------
@@ -74,10 +79,13 @@ def dose_point_kernel(
         source, energies, mean = named.name, named.inverse_cdf(4096), named.mean_electron_energy_mev
     else:
         energy = float(source)
-        if not 0.01 <= energy <= 3.0:
-            raise ValueError(f"source must be a nuclide or an energy of 0.01 to 3 MeV, got {source!r}")
+        if not LOWEST_SOURCE_MEV <= energy <= HIGHEST_SOURCE_MEV:
+            raise ValueError(
+                f"source must be a nuclide or an energy of {LOWEST_SOURCE_MEV} to {HIGHEST_SOURCE_MEV:g} MeV, "
+                f"got {source!r}"
+            )
         source, energies, mean = energy, np.array([energy, energy]), energy
-    edges = _default_edges(chosen, density, float(energies[-1])) if shell_edges_mm is None else _edges(shell_edges_mm)
+    edges = default_edges_mm(chosen, density, float(energies[-1])) if shell_edges_mm is None else check_edges(shell_edges_mm)
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
@@ -94,16 +102,30 @@ def dose_point_kernel(
         thread_count(threads),
         seed,
         progress,
-        parameters or kernel_parameters(),
+        parameters or kernel_parameters(float(energies[-1])),
     )
 
 
-def kernel_parameters() -> TransportParameters:
-    """Return the transport parameters of point kernels: steps fine enough for shells of a hundredth of the range."""
-    return TransportParameters(delta_cut_mev=0.02, stop=0.1, coarse=0.4, step_fine=0.06, step_coarse=0.2)
+def kernel_parameters(highest_mev: float) -> TransportParameters:
+    """Return the transport parameters of point kernels: steps fine enough for shells of a hundredth of the range.
+
+    Knock-on electrons and photons are followed above a hundredth of the highest energy, but at least 1 keV and at most
+    20 and 10 keV; electrons down to 2 keV where the shells ask for it.
+    """
+    cut = max(0.01 * highest_mev, 0.001)
+    return TransportParameters(
+        delta_cut_mev=min(0.02, cut),
+        photon_cut_mev=min(0.01, cut),
+        lowest_mev=0.002,
+        stop=0.1,
+        coarse=0.4,
+        step_fine=0.06,
+        step_coarse=0.2,
+    )
 
 
-def _edges(shell_edges_mm: ArrayLike) -> NDArray[np.float64]:
+def check_edges(shell_edges_mm: ArrayLike) -> NDArray[np.float64]:
+    """Return shell edges as float64; raise ValueError unless they ascend from 0."""
     edges = np.asarray(shell_edges_mm, np.float64)
     if edges.ndim != 1 or edges.size < 2 or edges[0] != 0.0 or not np.all(np.diff(edges) > 0.0):
         raise ValueError(f"shell_edges_mm must ascend from 0, at least two, got {shell_edges_mm!r}")
@@ -112,7 +134,8 @@ def _edges(shell_edges_mm: ArrayLike) -> NDArray[np.float64]:
     return edges
 
 
-def _default_edges(medium: Medium, density: float, highest_mev: float) -> NDArray[np.float64]:
+def default_edges_mm(medium: Medium, density: float, highest_mev: float) -> NDArray[np.float64]:
+    """Return 120 shells to 1.2 CSDA ranges, then 60 in equal ratios to 2 m."""
     from mcdose.electron_data import csda_range
 
     reach = 12.0 * float(csda_range(medium, highest_mev)) / density
@@ -156,41 +179,45 @@ def _simulate(
         cuts(parameters),
     )
     tally = Tally(shells, BATCH)
+    parts = np.zeros((PARTS, shells), np.int64)  # room for 2^31 MeV
+    part_histories = np.zeros(PARTS, np.int64)
     total = np.zeros(4, object)
-    lock = threading.Lock()
 
-    def follow(first: int, count: int) -> int:
+    def follow(first: int, count: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
         """Run a batch on its own tally: few shells shared by threads would wait for each other."""
         stack, account = new_workspace()
         own = np.zeros(shells, np.int64)
         run_histories(np.uint64(seed), np.uint64(first), np.uint64(count), *problem, own, stack, account)
-        with lock:
-            tally.flush(own, count, 0, shells)
-            tally.count(count)
-            total[:] += account.astype(object)
-        return count
+        return first, count, own, account
 
     nothing = np.uint64(0)
     run_histories(nothing, nothing, nothing, *problem, np.zeros(shells, np.int64), *new_workspace())  # compiles
     if says_stop(progress, 0, histories):
         raise Cancelled("cancelled before the first batch")
-    done = 0
+    coming = batches(first_history, histories, BATCH, BATCH)
     with ThreadPoolExecutor(threads, thread_name_prefix="mcdose") as pool:
-        futures = [pool.submit(follow, *batch) for batch in batches(first_history, histories, BATCH, BATCH)]
-        try:
-            for future in as_completed(futures):
-                done += future.result()
-                if says_stop(progress, done, histories):
-                    break
-        finally:
-            for future in futures:
-                future.cancel()
+        running: deque[Future[tuple[int, int, NDArray[np.int64], NDArray[np.int64]]]] = deque()
+        running.extend(pool.submit(follow, *batch) for batch in islice(coming, 4 * threads))
+        while running:
+            first, count, own, account = running.popleft().result()  # in order, so that a stop leaves the first ones
+            running.extend(pool.submit(follow, *batch) for batch in islice(coming, 1))
+            part = first // BATCH % PARTS
+            parts[part] += own
+            part_histories[part] += count
+            total += account.astype(object)
+            tally.flush(own, count, 0, shells)
+            tally.count(count)
+            if says_stop(progress, tally.histories, histories):
+                for future in running:
+                    future.cancel()
+                break
     energy = tally.energy_mev(0, shells) / tally.histories
     relative = tally.relative_error(0, shells)
     return PointKernel(
         edges_mm,
         energy,
         np.where(energy > 0.0, relative * energy, 0.0),
+        _deviations(parts, part_histories),
         mean,
         source,
         medium.name,
@@ -208,3 +235,14 @@ def _simulate(
             "tables_sha256": table_hashes(),
         },
     )
+
+
+def _deviations(parts: NDArray[np.int64], histories: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return `PointKernel.deviations_mev` of the quanta that parts of so many histories left in the shells."""
+    parts, histories = parts[histories > 0], histories[histories > 0]
+    if histories.size < 2:
+        return np.full(parts.shape, np.nan)
+    weight = histories[:, None] / histories.sum()
+    means = parts * 2.0**-32 / histories[:, None]
+    mean = (weight * means).sum(axis=0)
+    return np.asarray(weight * (means - mean) * np.sqrt(histories.size / (histories.size - 1.0)))

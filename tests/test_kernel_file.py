@@ -18,9 +18,10 @@ from hypothesis.extra import numpy as arrays
 
 import mcdose
 from mcdose import kernel_file
+from mcdose.electron_kernels import ElectronKernels
 from mcdose.kernel import PointKernel, VoxelKernel
 from mcdose.kernel_file import library_file, load_kernel, save_kernel, table_hashes
-from tools.build_kernels import read_recipe
+from tools.build_kernels import energies_mev, read_recipe
 
 LIBRARY = Path(__file__).parents[1] / "kernels"
 PROVENANCE = {"mcdose": "0.1", "seed": 2**64 - 1, "parameters": {"stop": 0.1}, "tables_sha256": {"shells.csv": "ab"}}
@@ -45,6 +46,7 @@ def point_kernels(draw):
         np.concatenate([[0.0], edges]),
         draw(values),
         draw(values),
+        draw(arrays.arrays(np.float64, (draw(st.integers(1, 4)), edges.size), elements=st.floats())),
         draw(finite),
         draw(text | finite),
         draw(text),
@@ -71,6 +73,27 @@ def voxel_kernels(draw):
     )
 
 
+@st.composite
+def electron_kernels(draw):
+    m, parts, n = (draw(st.integers(low, 4)) for low in (2, 1, 1))
+
+    def values(*shape):
+        return draw(arrays.arrays(np.float64, shape, elements=st.floats()))
+
+    steps = draw(arrays.arrays(np.float64, (m, n), elements=st.floats(1e-3, 1e3)))
+    return ElectronKernels(
+        np.arange(1.0, m + 1.0),
+        np.concatenate([np.zeros((m, 1)), np.cumsum(steps, axis=1)], axis=1),
+        values(m, n),
+        values(m, n),
+        values(m, parts, n),
+        draw(text),
+        draw(finite),
+        draw(st.integers(0, 2**62)),
+        draw(provenances) | PROVENANCE,
+    )
+
+
 def same(a, b):
     """Tell whether two fields are the same to the last bit, NaN and the sign of zero included."""
     if isinstance(a, np.ndarray):
@@ -83,16 +106,29 @@ def same(a, b):
 def some_kernel(**changes):
     edges = np.arange(121) / 10.0
     energy = np.linspace(0.02, 0.001, 120)
-    kernel = PointKernel(edges, energy, energy / 100.0, 0.9, "Y-90", "water", 1.0, 1000, dict(PROVENANCE))
+    kernel = PointKernel(
+        edges,
+        energy,
+        energy / 100.0,
+        np.outer([0.01, -0.02], energy),
+        0.9,
+        "Y-90",
+        "water",
+        1.0,
+        1000,
+        dict(PROVENANCE),
+    )
     return replace(kernel, **changes)
 
 
-@pytest.mark.parametrize("kernels", [point_kernels(), voxel_kernels()], ids=["point", "voxel"])
+@pytest.mark.parametrize(
+    "kernels", [point_kernels(), electron_kernels(), voxel_kernels()], ids=["point", "electrons", "voxel"]
+)
 def test_round_trip_is_exact(tmp_path, kernels):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(kernels)
     def check(kernel):
-        kernel.save(tmp_path / "kernel.h5", overwrite=True)
+        save_kernel(kernel, tmp_path / "kernel.h5", overwrite=True)
         again = load_kernel(tmp_path / "kernel.h5")
         assert type(again) is type(kernel)
         assert all(same(value, getattr(again, name)) for name, value in vars(kernel).items())
@@ -128,6 +164,7 @@ def test_attributes_say_what_it_is(tmp_path):
             "shell_edges_mm": ("mm", np.float64),
             "energy_mev": ("MeV", np.float64),
             "standard_error_mev": ("MeV", np.float64),
+            "deviations_mev": ("MeV", np.float64),
         }
 
 
@@ -205,7 +242,7 @@ def swap(name, values):
         (lambda file: file.attrs.__delitem__("format"), "'format' must be 'mcdose dose kernel', got None"),
         (change("format_version", 2), "format version must be at most 1, got 2: it needs a newer mcdose"),
         (change("format_version", "one"), "a damaged kernel file"),
-        (change("kind", "line"), "kind must be one of point, voxel, got 'line'"),
+        (change("kind", "line"), "kind must be one of point, electrons, voxel, got 'line'"),
         (lambda file: file.attrs.__delitem__("medium"), "must have the attribute 'medium', which is missing"),
         (change("provenance", "{"), "a damaged kernel file"),
         (change("medium", 3), "a damaged kernel file"),
@@ -354,14 +391,26 @@ def test_registry_lists_every_kernel_of_the_library():
         assert path.stat().st_size == row["bytes"]
         recipe = read_recipe(LIBRARY / row["recipe"])
         kernel = load_kernel(path)
-        assert (kernel.source, kernel.medium, name) == (recipe["source"], recipe["medium"], recipe["name"])
+        if isinstance(kernel, ElectronKernels):
+            assert kernel.electron_energy_mev.tolist() == energies_mev(recipe)
+        else:
+            assert kernel.source == recipe["source"]
+            assert kernel.shell_edges_mm.tolist() == recipe["edges"]
+        assert (kernel.medium, name) == (recipe["medium"], recipe["name"])
         assert kernel.histories == row["histories"] >= recipe["histories"]
-        assert kernel.shell_edges_mm.tolist() == recipe["edges"]
         assert kernel.provenance["seed"] == recipe["seed"]
         assert kernel.density_g_cm3 == mcdose.medium(kernel.medium).density_g_cm3
 
 
-@pytest.mark.parametrize("recipe", sorted((LIBRARY / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_recipe_of_electrons():
+    recipe = read_recipe(LIBRARY / "recipes" / "electron_water.toml")
+    energies = energies_mev(recipe)
+    assert (energies[0], energies[-1]) == (0.01, 3.0)
+    assert np.ptp(np.diff(np.log(energies))) < 1e-4
+    assert recipe["name"] == "electron/water/point"
+
+
+@pytest.mark.parametrize("recipe", sorted((LIBRARY / "recipes").glob("Y-90_*.toml")), ids=lambda path: path.stem)
 def test_recipes(recipe):
     """The contract: every multiple of 0.1 mm to 12 mm, then to 2 m; fine shells as far as the electrons go."""
     from mcdose.electron_data import csda_range

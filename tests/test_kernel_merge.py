@@ -23,7 +23,11 @@ def kernel_of(batches, first_batch=0, **provenance):
     error = np.where(energy > 0.0, tally.relative_error(0, SHELLS) * energy, 0.0)
     made = {"seed": 3, "first_history": first_batch * BATCH, "mcdose": "0.1", "escaped_mev": float(len(batches))}
     edges = np.arange(SHELLS + 1.0)
-    return PointKernel(edges, energy, error, 0.9, "Y-90", "water", 1.0, tally.histories, {**made, **provenance})
+    deviations = np.stack([batch / 2.0**32 / BATCH for batch in batches]) - energy
+    deviations *= 1.0 / np.sqrt(len(batches) * max(len(batches) - 1.0, 1.0))
+    return PointKernel(
+        edges, energy, error, deviations, 0.9, "Y-90", "water", 1.0, tally.histories, {**made, **provenance}
+    )
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def exponents(fraction):
     """Return the exponents of the steps in water that `physics_tables.build` makes tables of, orders 1 and up."""
     parameters = TransportParameters()
     energies = energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ANGLE_BITS)
-    grid = np.geomspace(0.5 * energies[0], energies[-1], 200)
+    grid = np.geomspace(0.55 * energies[0], energies[-1], 200)
     soft = soft_stopping_power(medium("water"), grid, parameters)
     rates = gs.loss_rates(medium("water"), grid, parameters.delta_cut_mev, soft)
     return gs.step_exponents(rates, energies, fraction)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mcdose
-from mcdose.point_kernel import dose_point_kernel
+from mcdose.point_kernel import BATCH, dose_point_kernel
 
 EDGES = np.concatenate([np.arange(0.0, 12.01, 0.5), np.geomspace(12.0, 2000.0, 20)[1:]])
 
@@ -78,6 +78,39 @@ def test_radius_out_of_reach(y90):
         y90.radius_containing(1.0)
     with pytest.raises(ValueError, match="what the shells hold"):
         y90.radius_containing(0.99999)
+
+
+def test_deviations_are_those_of_the_parts():
+    """Three batches run alone are the parts of the run of all three."""
+    whole = dose_point_kernel(1.0, histories=3 * BATCH, seed=4)
+    parts = [dose_point_kernel(1.0, histories=BATCH, first_history=k * BATCH, seed=4).energy_mev for k in range(3)]
+    expected = (np.stack(parts) - whole.energy_mev) / np.sqrt(6.0)
+    np.testing.assert_allclose(whole.deviations_mev, expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(np.sqrt((whole.deviations_mev**2).sum(axis=0)), whole.standard_error_mev, rtol=0.05)
+
+
+def test_one_batch_has_no_error():
+    kernel = dose_point_kernel(1.0, histories=BATCH)
+    assert np.isnan(kernel.deviations_mev).all()
+    assert np.isnan(kernel.standard_error_mev[kernel.energy_mev > 0.0]).all()
+
+
+def test_stopping_keeps_the_first_batches():
+    stopped = dose_point_kernel("Y-90", histories=10**9, seed=2, progress=lambda done, total: done < 5 * BATCH)
+    short = dose_point_kernel("Y-90", histories=5 * BATCH, seed=2)
+    assert stopped.histories == 5 * BATCH
+    assert stopped.energy_mev.tobytes() == short.energy_mev.tobytes()
+    assert stopped.standard_error_mev.tobytes() == short.standard_error_mev.tobytes()
+    assert stopped.deviations_mev.tobytes() == short.deviations_mev.tobytes()
+
+
+@pytest.mark.parametrize("energy", [0.01, 0.03, 3.0])
+def test_ends_of_the_energies(energy):
+    """All of the energy is in the shells and what left them, and nearly all of it within the CSDA range."""
+    kernel = dose_point_kernel(energy, histories=20_000)
+    assert kernel.energy_mev.sum() + kernel.provenance["escaped_mev"] == pytest.approx(energy, rel=1e-6)
+    inside = kernel.energy_mev[kernel.shell_edges_mm[1:] <= kernel.shell_edges_mm[100] * 1.0001].sum()
+    assert 0.97 * energy < inside < energy
 
 
 def test_cancelling(y90):

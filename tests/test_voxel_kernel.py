@@ -1,5 +1,7 @@
 """Voxel S values: the integration over a point kernel against closed forms, and against direct simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ from mcdose.voxel_kernel import integrate, voxel_kernel
 
 def kernel_of(edges, energy, density=1.0):
     energy = np.asarray(energy, float)
-    return PointKernel(np.asarray(edges, float), energy, 0.01 * energy, 1.0, "Y-90", "water", density, 1, {})
+    return PointKernel(
+        np.asarray(edges, float), energy, 0.01 * energy, np.diag(0.01 * energy), 1.0, "Y-90", "water", density, 1, {}
+    )
 
 
 def test_everything_stays_when_the_range_is_short():
@@ -48,6 +52,18 @@ def test_density_scales_the_radius():
     dense, _ = integrate(kernel_of(edges, energy, 1.0), (1.5, 1.5, 1.5), (4, 4, 4), 2.0)
     plain, _ = integrate(kernel_of(edges / 2.0, energy, 2.0), (1.5, 1.5, 1.5), (4, 4, 4), 2.0)
     np.testing.assert_allclose(dense, plain, rtol=1e-12)
+
+
+def test_errors_know_how_shells_go_together():
+    """What one shell has too much another has too little: the voxel that holds both has no error."""
+    edges, energy = np.array([0.0, 0.01, 0.02]), np.array([0.5, 0.5])
+    kernel = kernel_of(edges, energy)
+    together = replace(kernel, deviations_mev=np.array([[0.01, 0.01]]))
+    against = replace(kernel, deviations_mev=np.array([[0.01, -0.01]]))
+    values, errors = integrate(together, (3.0, 3.0, 3.0), (1, 1, 1), 1.0)
+    np.testing.assert_allclose(errors, 0.02 * values, rtol=1e-9)
+    _, errors = integrate(against, (3.0, 3.0, 3.0), (1, 1, 1), 1.0)
+    assert errors[1, 1, 1] < 1e-4
 
 
 def test_both_methods_agree():

@@ -1,4 +1,4 @@
-"""Make the dose-point kernels of `kernels/` from their recipes.
+"""Make the dose kernels of `kernels/` from their recipes.
 
     python tools/build_kernels.py                                  # every recipe
     python tools/build_kernels.py kernels/recipes/Y-90_water.toml  # this one
@@ -6,7 +6,7 @@
 A kernel is simulated in pieces of 2^20 histories, each kept as a file in the user's cache folder (`--pieces`), so that
 a run that was stopped goes on where it was. Pieces are found again only by the same recipe and the same code and tables
 of the physics. The energy of all pieces together is bit for bit that of one run. The kernel replaces the one in
-`kernels/` (`--out`), and `registry.json` there gets its sha256.
+`kernels/` (`--out`), `registry.json` there gets its sha256, and the pieces are deleted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
+import sys
 import time
 import tomllib
 from dataclasses import replace
@@ -21,25 +23,20 @@ from pathlib import Path
 
 import numpy as np
 
-import mcdose
+from mcdose.electron_kernels import ElectronKernels
 from mcdose.io.output import whole_file
-from mcdose.jit import cache_root
 from mcdose.kernel import PointKernel
-from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, library_file, load_kernel, save_kernel, table_hashes
-from mcdose.kernel_merge import merge_point_kernels
-from mcdose.point_kernel import dose_point_kernel
+from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, library_file, save_kernel
+from mcdose.kernel_pieces import code_hash, point_kernel_in_pieces
 
 LIBRARY = Path(__file__).resolve().parents[1] / "kernels"
-PIECE = 1 << 20  # histories, whole batches
-# What a kernel does not depend on; every other source of the package may change its numbers.
-NOT_PHYSICS = {"commands", "io", "__init__", "__main__", "case", "cli", "citations", "dvh", "errors", "kernel"}
-NOT_PHYSICS |= {"calibration", "grid", "kernel_file", "kernel_merge", "outputs", "phantom", "regions", "resample"}
-NOT_PHYSICS |= {"summary", "voxel_kernel"}
 
 
 def read_recipe(path: Path) -> dict:
-    """Return a recipe, with the edges of its shells [mm] as `edges`."""
+    """Return a recipe; one of a nuclide has the edges of its shells [mm] as `edges`, else `edges` is None."""
     recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    if "uniform" not in recipe:
+        return {**recipe, "edges": None}
     edges = [0.0]
     for block in recipe["uniform"]:
         count = round((block["to_mm"] - edges[-1]) / block["step_mm"])
@@ -50,39 +47,72 @@ def read_recipe(path: Path) -> dict:
     return {**recipe, "edges": edges}
 
 
-def code_hash() -> str:
-    """Return the sha256 of the sources and tables that the numbers of a kernel come from."""
-    package = Path(mcdose.__file__).parent
-    state = hashlib.sha256(json.dumps(table_hashes()).encode())
-    for source in sorted(package.rglob("*.py")):
-        inner = source.relative_to(package)
-        if not NOT_PHYSICS & {inner.parts[0], inner.stem}:
-            state.update(inner.as_posix().encode() + source.read_bytes())
-    return state.hexdigest()
+def energies_mev(recipe: dict) -> list[float]:
+    """Return the energies of a recipe of mono-energetic electrons: equal ratios, rounded to six digits."""
+    grid = recipe["electrons"]
+    return [float(f"{e:.6g}") for e in np.geomspace(grid["lowest_mev"], grid["highest_mev"], grid["count"])]
 
 
-def piece(recipe: dict, number: int, path: Path, threads: int | None) -> PointKernel:
-    """Return a piece of a kernel, from its file if it is there."""
-    if path.is_file():
-        return load_kernel(path)
+def simulate(source: str | float, recipe: dict, arguments: argparse.Namespace) -> tuple[PointKernel, Path]:
+    """Return a point kernel and the folder of its pieces."""
     began = time.perf_counter()
-    kernel = dose_point_kernel(
-        recipe["source"],
+    kernel, folder = point_kernel_in_pieces(
+        source,
         recipe["medium"],
         shell_edges_mm=recipe["edges"],
-        histories=PIECE,
-        first_history=number * PIECE,
+        histories=recipe["histories"],
         seed=recipe["seed"],
-        threads=threads,
+        threads=arguments.threads,
+        progress=_show,
+        folder=arguments.pieces,
     )
-    kernel = replace(kernel, provenance={**kernel.provenance, "tables_sha256": table_hashes()})
-    save_kernel(kernel, path, overwrite=True)
     seconds = time.perf_counter() - began
-    print(f"  piece {number + 1}: {seconds:.0f} s, {PIECE / seconds:.0f} histories/s", flush=True)
-    return kernel
+    print(
+        f"{recipe['name']}, {source}: {kernel.histories} histories, {seconds:.0f} s, "
+        f"X90 {kernel.radius_containing(0.9):.5f} mm, "
+        f"in shells {kernel.energy_mev.sum() / kernel.emitted_mev:.6f} of what was emitted",
+        flush=True,
+    )
+    return replace(kernel, deviations_mev=_short(kernel.deviations_mev)), folder
 
 
-def register(out: Path, name: str, recipe_file: str, kernel: PointKernel) -> None:
+def electron_kernels(kernels: list[PointKernel]) -> ElectronKernels:
+    """Put kernels of mono-energetic electrons together."""
+    first = kernels[0]
+    differ = ("parameters", "simulated_mean_energy_mev", "escaped_mev", "flights_per_history")
+    return ElectronKernels(
+        np.array([kernel.emitted_mev for kernel in kernels]),
+        np.stack([kernel.shell_edges_mm for kernel in kernels]),
+        np.stack([kernel.energy_mev for kernel in kernels]),
+        np.stack([kernel.standard_error_mev for kernel in kernels]),
+        np.stack([kernel.deviations_mev for kernel in kernels]),
+        first.medium,
+        first.density_g_cm3,
+        first.histories,
+        {
+            **{key: value for key, value in first.provenance.items() if key not in differ},
+            **{key: [kernel.provenance[key] for kernel in kernels] for key in differ},
+        },
+    )
+
+
+def build(path: Path, arguments: argparse.Namespace) -> None:
+    """Make the kernel of a recipe."""
+    recipe = read_recipe(path)
+    if "electrons" in recipe:
+        made = [simulate(energy, recipe, arguments) for energy in energies_mev(recipe)]
+        kernel = electron_kernels([kernel for kernel, _ in made])
+    else:
+        made = [simulate(recipe["source"], recipe, arguments)]
+        kernel = made[0][0]
+    kernel = replace(kernel, provenance={**kernel.provenance, "code_sha256": code_hash(), "recipe": path.name})
+    save_kernel(kernel, arguments.out / library_file(recipe["name"]), overwrite=True)
+    register(arguments.out, recipe["name"], path.name, kernel.histories)
+    for _, folder in made:
+        shutil.rmtree(folder)
+
+
+def register(out: Path, name: str, recipe_file: str, histories: int) -> None:
     """Write the row of a kernel in the registry."""
     registry = out / REGISTRY
     state = json.loads(registry.read_text(encoding="utf-8")) if registry.is_file() else {"kernels": {}}
@@ -92,7 +122,7 @@ def register(out: Path, name: str, recipe_file: str, kernel: PointKernel) -> Non
         "file": file.name,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "bytes": file.stat().st_size,
-        "histories": kernel.histories,
+        "histories": histories,
         "recipe": f"recipes/{recipe_file}",
     }
     state["kernels"] = dict(sorted(state["kernels"].items()))
@@ -100,25 +130,14 @@ def register(out: Path, name: str, recipe_file: str, kernel: PointKernel) -> Non
         part.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
 
-def build(path: Path, out: Path, pieces: Path, threads: int | None) -> None:
-    """Make the kernel of a recipe."""
-    recipe = read_recipe(path)
-    code = code_hash()
-    key = hashlib.sha256(json.dumps([recipe[k] for k in ("source", "medium", "seed", "edges")] + [code]).encode())
-    folder = pieces / f"{path.stem}-{key.hexdigest()[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    count = -(-recipe["histories"] // PIECE)
-    print(f"{recipe['name']}: {count} pieces of {PIECE} histories in {folder}", flush=True)
-    parts = [piece(recipe, number, folder / f"{number:05d}.h5", threads) for number in range(count)]
-    kernel = merge_point_kernels(parts)
-    kernel = replace(kernel, provenance={**kernel.provenance, "code_sha256": code, "recipe": path.name})
-    save_kernel(kernel, out / library_file(recipe["name"]), overwrite=True)
-    register(out, recipe["name"], path.name, kernel)
-    print(
-        f"  X50 {kernel.radius_containing(0.5):.4f} mm, X90 {kernel.radius_containing(0.9):.4f} mm, "
-        f"in shells {kernel.energy_mev.sum() / kernel.emitted_mev:.6f} of what was emitted",
-        flush=True,
-    )
+def _short(deviations: np.ndarray) -> np.ndarray:
+    """Return float64 that hold no more than float32: an estimate good to a tenth needs no more, and packs better."""
+    return deviations.astype(np.float32).astype(np.float64)
+
+
+def _show(done: int, total: int | None) -> None:
+    if sys.stderr.isatty():
+        print(f"\r  {done} of {total}", end="\r", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -126,11 +145,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipes", nargs="*", type=Path, help="files of kernels/recipes (default: all)")
     parser.add_argument("--out", type=Path, default=LIBRARY, help="folder of the kernels and registry.json")
-    parser.add_argument("--pieces", type=Path, default=cache_root() / "kernel-pieces", help="folder of the pieces")
-    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--pieces", type=Path, help="folder of the pieces (the user's cache)")
+    parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
     for path in arguments.recipes or sorted((LIBRARY / "recipes").glob("*.toml")):
-        build(path, arguments.out, arguments.pieces, arguments.threads)
+        build(path, arguments)
 
 
 if __name__ == "__main__":

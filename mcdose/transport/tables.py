@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # Grids of energy (see physics.lookup): lowest and highest power of two [MeV] and the bits of an octave.
-ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS = -7, 2, 5
+ELECTRON_LOW, ELECTRON_HIGH, ELECTRON_BITS = -9, 2, 5
 ELECTRON_LAST = (ELECTRON_HIGH - ELECTRON_LOW) * 2**ELECTRON_BITS - 1
 ANGLE_BITS = 3
 ANGLE_LAST = (ELECTRON_HIGH - ELECTRON_LOW) * 2**ANGLE_BITS - 1

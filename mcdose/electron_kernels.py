@@ -1,0 +1,169 @@
+"""Dose-point kernels of mono-energetic electrons on a grid of energies, and the kernel of any spectrum from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcdose.kernel import PointKernel
+
+Array = NDArray[np.float64]
+CELLS = 256  # energies that stand for a spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class ElectronKernels:
+    """Energy deposited around point sources of mono-energetic electrons in an unbounded medium.
+
+    Parameters
+    ----------
+    electron_energy_mev : (m,) MeV, ascending
+    shell_edges_mm : (m, n + 1) mm, from 0, those of each energy
+    energy_mev : (m, n) MeV per electron in each shell
+    standard_error_mev : (m, n) one sigma
+    deviations_mev : (m, parts, n) see `PointKernel`; energies are independent of each other
+    medium, density_g_cm3, histories, provenance : histories of each energy
+    """
+
+    electron_energy_mev: Array
+    shell_edges_mm: Array
+    energy_mev: Array
+    standard_error_mev: Array
+    deviations_mev: Array
+    medium: str
+    density_g_cm3: float
+    histories: int
+    provenance: dict[str, Any]
+
+    def compose(
+        self,
+        source: str | float | tuple[ArrayLike, ArrayLike],
+        *,
+        shell_edges_mm: ArrayLike | None = None,
+        density_g_cm3: float | None = None,
+    ) -> PointKernel:
+        """Return the dose-point kernel of a beta spectrum, of a nuclide's electrons or of one energy.
+
+        The spectrum is cut into 256 cells, each of which stands at its mean energy. Between two energies of the grid
+        the shells go with a power of the energy, as ranges do, and the fraction of the energy inside a shell goes
+        linearly with the logarithm of the energy. Below the lowest energy the shape is that of the lowest.
+
+        Parameters
+        ----------
+        source : nuclide name, energy [MeV], or (energies [MeV], density)
+            A density is linear between energies that ascend, in any unit: the kernel is per electron.
+        shell_edges_mm : (n + 1,) mm, ascending from 0, optional
+            None: 120 shells to 1.2 ranges of the highest energy, then 60 in equal ratios to 2 m, as the grid has.
+        density_g_cm3 : float, optional
+            None is the medium's own; lengths go with its inverse.
+
+        Raises
+        ------
+        ValueError
+            A spectrum that is negative or empty, energies beyond the grid, or shells that do not ascend from 0.
+        """
+        from mcdose.point_kernel import check_edges
+
+        name, energies, weights = self._cells(source)
+        if density_g_cm3 is None:
+            density_g_cm3 = self.density_g_cm3
+        elif not 0.0 < density_g_cm3 <= 25.0:
+            raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
+        longer = self.density_g_cm3 / density_g_cm3
+        if shell_edges_mm is None:
+            edges = longer * self._edges(energies[-1:])[0]
+        else:
+            edges = check_edges(shell_edges_mm)
+        columns = np.stack([self.energy_mev, *np.moveaxis(self.deviations_mev, 1, 0)], axis=-1)
+        fraction = np.zeros((*self.shell_edges_mm.shape, columns.shape[-1]))
+        np.cumsum(columns / self.electron_energy_mev[:, None, None], axis=1, out=fraction[:, 1:])
+        use = self._use(edges / longer, energies, weights * energies)
+        shells = np.diff(use @ fraction.reshape(-1, columns.shape[-1]), axis=0)
+        energy, deviations = shells[:, 0], shells[:, 1:].T
+        return PointKernel(
+            edges,
+            energy,
+            np.sqrt((deviations**2).sum(axis=0)),
+            deviations,
+            float((weights * energies).sum()),
+            name,
+            self.medium,
+            density_g_cm3,
+            self.histories,
+            {"method": "composed of mono-energetic kernels", "electrons": self.provenance},
+        )
+
+    def _cells(self, source: str | float | tuple[ArrayLike, ArrayLike]) -> tuple[str | float, Array, Array]:
+        """Return a name, the mean energies of the cells of a spectrum [MeV] and their parts of it, of sum 1."""
+        highest = self.electron_energy_mev[-1] * (1.0 + 1e-9)
+        if isinstance(source, (int, float)):
+            if not self.electron_energy_mev[0] * (1.0 - 1e-9) <= source <= highest:
+                raise ValueError(
+                    f"source must be an energy of {self.electron_energy_mev[0]:g} to "
+                    f"{self.electron_energy_mev[-1]:g} MeV, got {source}"
+                )
+            return float(source), np.array([float(source)]), np.ones(1)
+        name = "spectrum"
+        if isinstance(source, str):
+            from mcdose.nuclides import nuclide
+
+            named = nuclide(source)
+            name, source = named.name, named.spectrum
+        energy, density = (np.asarray(part, np.float64) for part in source)
+        if energy.ndim != 1 or energy.shape != density.shape or energy.size < 2:
+            raise ValueError(
+                f"a spectrum must be energies and densities of one length, got {energy.shape} and {density.shape}"
+            )
+        if not (energy[0] >= 0.0 and np.all(np.diff(energy) > 0.0) and energy[-1] <= highest):
+            raise ValueError(
+                f"energies of a spectrum must ascend within 0 and {self.electron_energy_mev[-1]:g} MeV, "
+                f"got {energy[0]:g} to {energy[-1]:g}"
+            )
+        if not (np.all(density >= 0.0) and 0.0 < density.sum() < np.inf):
+            raise ValueError("densities of a spectrum must be at least 0 and not all 0")
+        return name, *_cells_of(energy, density)
+
+    def _edges(self, energies: Array) -> Array:
+        """Return the shell edges [mm] of any energies, a power law between those of the grid, (cells, n + 1)."""
+        grid = np.log(self.electron_energy_mev)
+        row = np.clip(np.searchsorted(grid, np.log(energies)) - 1, 0, grid.size - 2)
+        place = ((np.log(energies) - grid[row]) / (grid[row + 1] - grid[row]))[:, None]
+        log_edges = np.log(self.shell_edges_mm[:, 1:])
+        edges = np.exp(log_edges[row] + place * (log_edges[row + 1] - log_edges[row]))
+        return np.concatenate([np.zeros((energies.size, 1)), edges], axis=1)
+
+    def _use(self, radii: Array, energies: Array, amounts: Array) -> Array:
+        """Return how much of each fraction of the grid each radius uses, (radii, m (n + 1))."""
+        grid = np.log(self.electron_energy_mev)
+        nodes = self.shell_edges_mm.shape[1]
+        place = np.clip(np.interp(np.log(energies), grid, np.arange(grid.size)), 0.0, grid.size - 1.0)
+        low = np.minimum(place.astype(int), grid.size - 2)
+        upper = place - low
+        node = np.stack([np.interp(radii, own, np.arange(nodes)) for own in self._edges(energies)])
+        inner = np.minimum(node.astype(int), nodes - 2)
+        outer_part = node - inner
+        start = np.arange(radii.size) * (grid.size * nodes)
+        use = np.zeros(radii.size * grid.size * nodes)
+        for row, row_part in ((low, 1.0 - upper), (low + 1, upper)):
+            for column, column_part in ((inner, 1.0 - outer_part), (inner + 1, outer_part)):
+                index = (start + row[:, None] * nodes + column).ravel()
+                use += np.bincount(index, ((amounts * row_part)[:, None] * column_part).ravel(), use.size)
+        return use.reshape(radii.size, -1)
+
+
+def _cells_of(energy: Array, density: Array) -> tuple[Array, Array]:
+    """Return mean energies and parts of the cells of a piecewise linear spectrum, exact in number and energy."""
+    edges = np.linspace(energy[0], energy[-1], CELLS + 1)
+    points = np.union1d(energy, edges)
+    value = np.interp(points, energy, density)
+    width = np.diff(points)
+    number = width * (value[1:] + value[:-1]) / 2.0
+    moment = width / 6.0 * (value[:-1] * (2.0 * points[:-1] + points[1:]) + value[1:] * (points[:-1] + 2.0 * points[1:]))
+    cell = np.clip(np.searchsorted(edges, points[:-1], side="right") - 1, 0, CELLS - 1)
+    numbers = np.bincount(cell, number, CELLS)
+    moments = np.bincount(cell, moment, CELLS)
+    filled = numbers > 0.0
+    return moments[filled] / numbers[filled], numbers[filled] / numbers.sum()

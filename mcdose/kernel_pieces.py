@@ -1,0 +1,113 @@
+"""Long runs of dose-point kernels in pieces that are kept as files, so that a run that was stopped goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mcdose
+from mcdose.errors import Cancelled
+from mcdose.kernel import PointKernel
+from mcdose.kernel_file import load_kernel, save_kernel, table_hashes
+from mcdose.kernel_merge import merge_point_kernels
+from mcdose.media import Medium
+from mcdose.media import medium as find_medium
+from mcdose.point_kernel import BATCH, dose_point_kernel
+
+if TYPE_CHECKING:
+    from mcdose.monte_carlo import Progress
+
+PIECE = 1 << 20  # histories, whole batches
+# What a kernel does not depend on; every other source of the package may change its numbers.
+NOT_PHYSICS = {"commands", "io", "__init__", "__main__", "case", "cli", "citations", "dvh", "errors", "kernel"}
+NOT_PHYSICS |= {"calibration", "grid", "kernel_file", "kernel_merge", "outputs", "phantom", "regions", "resample"}
+NOT_PHYSICS |= {"summary", "voxel_kernel", "electron_kernels", "kernel_pieces", "kernel_plot"}
+
+
+def code_hash() -> str:
+    """Return the sha256 of the sources and tables that the numbers of a kernel come from."""
+    package = Path(mcdose.__file__).parent
+    state = hashlib.sha256(json.dumps(table_hashes()).encode())
+    for source in sorted(package.rglob("*.py")):
+        inner = source.relative_to(package)
+        if not NOT_PHYSICS & {inner.parts[0], inner.stem}:
+            state.update(inner.as_posix().encode() + source.read_bytes())
+    return state.hexdigest()
+
+
+def point_kernel_in_pieces(
+    source: str | float,
+    medium: str | Medium = "water",
+    *,
+    density_g_cm3: float | None = None,
+    shell_edges_mm: Sequence[float] | None = None,
+    histories: int = PIECE,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+) -> tuple[PointKernel, Path]:
+    """Simulate a dose-point kernel in pieces of 2^20 histories.
+
+    Pieces are found again only by the same arguments and the same code and tables of the physics; the sum of all of
+    them is bit for bit that of one run.
+
+    Parameters
+    ----------
+    source, medium, density_g_cm3, shell_edges_mm, seed, threads : see `dose_point_kernel`
+    histories : at least so many, in whole batches of 4096
+    progress : hears of all pieces together; one that it stops is not kept
+    folder : where the pieces of all kernels are kept; None is `kernel-pieces` in the user's cache
+
+    Returns
+    -------
+    kernel, folder of its pieces, which the caller may delete once the kernel is saved
+
+    Raises
+    ------
+    Cancelled
+        `progress` said stop; the pieces that are whole stay.
+    """
+    from mcdose.jit import cache_root
+
+    chosen = medium if isinstance(medium, Medium) else find_medium(medium)
+    edges = None if shell_edges_mm is None else [float(edge) for edge in shell_edges_mm]
+    about = (
+        source,
+        chosen.name,
+        sorted(chosen.composition.items()),
+        chosen.density_g_cm3,
+        chosen.mean_excitation_energy_ev,
+        density_g_cm3,
+        edges,
+        seed,
+        code_hash(),
+    )
+    key = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
+    own = (folder or cache_root() / "kernel-pieces") / f"{source}_{chosen.name}-{key}".replace("/", "_")
+    own.mkdir(parents=True, exist_ok=True)
+    total = -(-histories // BATCH) * BATCH
+    parts: list[PointKernel] = []
+    for first in range(0, total, PIECE):
+        count = min(PIECE, total - first)
+        path = own / f"{first // PIECE:05d}-{count}.h5"
+        if path.is_file():
+            part = load_kernel(path)
+            assert isinstance(part, PointKernel)
+        else:
+
+            def heard(done: int, _: int | None, first: int = first) -> bool | None:
+                return None if progress is None else progress(first + done, total)
+
+            part = dose_point_kernel(
+                source, chosen, density_g_cm3=density_g_cm3, shell_edges_mm=edges, histories=count,
+                first_history=first, seed=seed, threads=threads, progress=heard,
+            )  # fmt: skip
+            if part.histories < count:
+                raise Cancelled("cancelled; the pieces that are whole are kept")
+            save_kernel(part, path, overwrite=True)
+        parts.append(part)
+    return merge_point_kernels(parts), own
