@@ -1,4 +1,4 @@
-"""The command line: `mcdose demo`, `mcdose dose`, `mcdose doctor`.
+"""The command line: `mcdose demo`, `mcdose dose`, `mcdose kernel`, `mcdose doctor`.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
@@ -7,6 +7,7 @@ Heavy libraries are imported by the commands, so that `mcdose --help` answers at
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import traceback
@@ -47,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
         return code
     except SystemExit as leave:  # --help and --version
         return int(leave.code or 0)
-    except (KeyboardInterrupt, Cancelled):
-        _say("interrupted; nothing was written", debug)
+    except (KeyboardInterrupt, Cancelled) as stop:
+        _say(f"interrupted; {stop}" if str(stop) else "interrupted; nothing was written", debug)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read the figures has gone; the files are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _add_demo(commands)
     _add_dose(commands)
+    _add_kernel(commands)
     _add_doctor(commands)
     return top
 
@@ -118,6 +120,68 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
     dose.set_defaults(run=run_dose)
 
 
+def _add_kernel(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.kernel import run_point, run_voxel, shell_edges
+
+    kernel = commands.add_parser(
+        "kernel", help="make a dose kernel", description="Make a dose kernel of a uniform medium."
+    )
+    kinds = kernel.add_subparsers(dest="kind", required=True, metavar="KIND", parser_class=Parser)
+    point = kinds.add_parser(
+        "point",
+        help="energy in spherical shells around a point source",
+        description="Simulate the energy that a point source leaves in spherical shells of an unbounded medium. "
+        "Histories are run in pieces of 2^20 that are kept in the user's cache until the kernel is written: after "
+        "Ctrl-C the same command goes on where it was.",
+    )
+    point.add_argument("source", metavar="SOURCE", help="nuclide, such as Y-90, or energy of electrons in MeV")
+    point.add_argument(
+        "--shells-mm",
+        type=shell_edges,
+        metavar="STEP:END[,STEP:END...]",
+        help="such as 0.1:12,2:120, every 0.1 mm to 12 mm, then every 2 mm to 120 mm "
+        "(120 shells to 1.2 ranges, then 60 in equal ratios to 2 m)",
+    )
+    _add_kernel_options(point, "rounded up to batches of 4096 (1e6)")
+    point.set_defaults(run=run_point)
+    voxel = kinds.add_parser(
+        "voxel",
+        help="S values around a voxel",
+        description="Make the S values of the voxels around one source voxel, from the point kernel or by direct "
+        "simulation. A point kernel that must be simulated goes on after Ctrl-C like that of `mcdose kernel point`; "
+        "a run of --method monte-carlo that is stopped starts anew.",
+    )
+    voxel.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
+    voxel.add_argument(
+        "--voxel-mm",
+        type=_positive,
+        nargs="+",
+        required=True,
+        metavar="MM",
+        help="sides along z, y, x, or one number for a cube",
+    )
+    voxel.add_argument(
+        "--method", choices=("point-kernel", "monte-carlo"), default="point-kernel", help="(%(default)s)"
+    )
+    voxel.add_argument(
+        "--radius-mm", type=_positive, metavar="R", help="how far the array reaches at least (1.2 ranges)"
+    )
+    _add_kernel_options(
+        voxel, "of the point kernel (the library's, or 1e6 where it has none), or of --method monte-carlo (1e7)"
+    )
+    voxel.set_defaults(run=run_voxel)
+
+
+def _add_kernel_options(command: argparse.ArgumentParser, histories: str) -> None:
+    command.add_argument("--medium", default="water", help="(%(default)s)")
+    command.add_argument("--density", type=_density, metavar="G_CM3", help="g/cm3 (the medium's own)")
+    command.add_argument("--histories", type=_histories, metavar="N", help=f"decays to simulate, {histories}")
+    command.add_argument("-o", "--output", metavar="FILE.h5", required=True, help="the kernel, HDF5")
+    command.add_argument("--csv", metavar="FILE.csv", help="the kernel as a table as well")
+    command.add_argument("--plot", metavar="FILE.png", help="a figure of it, .png, .svg or .pdf; needs matplotlib")
+    _add_machine_options(command, "the files")
+
+
 def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     from mcdose.commands.doctor import run_doctor
 
@@ -147,11 +211,15 @@ def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -
         "--dose-to-water", action="store_true", help="dose to water in the medium instead of dose to the medium"
     )
     command.add_argument("--calibration", metavar="FILE", help="CT number to density and medium, JSON (Schneider 2000)")
+    _add_machine_options(command, "the results in the folder")
+
+
+def _add_machine_options(command: argparse.ArgumentParser, replaced: str) -> None:
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="(%(default)s)")
     command.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    command.add_argument("--overwrite", action="store_true", help="replace the results in the folder")
-    command.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
+    command.add_argument("--overwrite", action="store_true", help=f"replace {replaced}")
+    command.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
     command.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -191,4 +259,22 @@ def _fraction(text: str) -> float:
         value = 0.0
     if not 0.0 < value < 1.0:
         raise argparse.ArgumentTypeError(f"must be a fraction between 0 and 1, got {text!r}")
+    return value
+
+
+def _positive(text: str) -> float:
+    return _within(text, math.inf, "a positive number")
+
+
+def _density(text: str) -> float:
+    return _within(text, 25.0, "a density above 0 and up to 25 g/cm3")
+
+
+def _within(text: str, highest: float, rule: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= highest or value == math.inf:
+        raise argparse.ArgumentTypeError(f"must be {rule}, got {text!r}")
     return value
