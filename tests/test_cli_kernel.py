@@ -339,6 +339,17 @@ def test_an_output_that_cannot_be_written(run, out, monkeypatch, name, says):
     assert says in err
 
 
+def test_warnings_are_said(run, out, monkeypatch):
+    monkeypatch.setattr("mcdose.kernel_plot._reference_file", lambda: None)
+    argv = ("point", "Y-90", *SMALL, "--plot", out / "k.png", "-o", out / "k.h5")
+    code, _, err = run(*argv)
+    warning = "the figures of other codes were not found, the kernel is drawn alone"
+    assert (code, err) == (0, f"mcdose: warning: {warning}\n")
+    code, text, err = run(*argv, "--overwrite", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(text)["warnings"] == [warning]
+
+
 def test_no_matplotlib(run, out, monkeypatch):
     monkeypatch.setattr("mcdose.kernel_pieces.point_kernel_in_pieces", nothing)
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -55,6 +55,7 @@ def run_point(args: argparse.Namespace) -> int:
         source = _source(args.source)
     _check(args)
     with Console(verbose=args.verbose, silent=args.json) as console:
+        console.show_held()
         with _as_input_error():  # of arguments that only the simulation can judge
             kernel, pieces = _resumable(
                 console, args, source, args.density, args.histories or POINT_HISTORIES, args.shells_mm
@@ -62,8 +63,8 @@ def run_point(args: argparse.Namespace) -> int:
         console.clear()
         _write(kernel, files, args.overwrite)
         shutil.rmtree(pieces)
-    figures = _point_figures(kernel) | {"files": {kind: str(path) for kind, path in files.items()}}
-    _show(args, figures, _point_report(figures))
+    figures = _point_figures(kernel)
+    _show(args, figures, _point_report(figures), files, console.warnings)
     return 0
 
 
@@ -77,6 +78,7 @@ def run_voxel(args: argparse.Namespace) -> int:
     from mcdose.voxel_kernel import voxel_kernel
 
     with Console(verbose=args.verbose, silent=args.json) as console:
+        console.show_held()
         point, pieces = None, None
         with _as_input_error():
             if args.method == "point-kernel":
@@ -99,8 +101,8 @@ def run_voxel(args: argparse.Namespace) -> int:
         _write(kernel, files, args.overwrite)
         if pieces is not None:
             shutil.rmtree(pieces)
-    figures = _voxel_figures(kernel) | {"files": {kind: str(path) for kind, path in files.items()}}
-    _show(args, figures, _voxel_report(figures))
+    figures = _voxel_figures(kernel)
+    _show(args, figures, _voxel_report(figures), files, console.warnings)
     return 0
 
 
@@ -328,11 +330,15 @@ def _voxel_report(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _show(args: argparse.Namespace, figures: dict[str, Any], report: str) -> None:
+def _show(
+    args: argparse.Namespace, figures: dict[str, Any], report: str, files: dict[str, Path], warnings: list[str]
+) -> None:
+    """Print the figures of a kernel and what was written."""
     from mcdose.outputs import to_json
 
+    written = {kind: str(path) for kind, path in files.items()}
     if args.json:
-        print(to_json(figures, ascii_only=True))
+        print(to_json({**figures, "warnings": warnings, "files": written}, ascii_only=True))
     else:
         print(report)
-        print(f"\nwritten to {', '.join(figures['files'].values())}")
+        print(f"\nwritten to {', '.join(written.values())}")
