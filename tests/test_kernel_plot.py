@@ -58,6 +58,21 @@ def test_without_the_table_the_kernel_is_drawn_alone(monkeypatch, caplog):
     assert "other codes were not found" in caplog.text
 
 
+def test_where_the_table_is_looked_for(tmp_path, monkeypatch):
+    package = tmp_path / "mcdose"
+    monkeypatch.setattr(kernel_plot, "__file__", str(package / "kernel_plot.py"))
+    checkout = tmp_path / "validation/point_kernel_y90_water/reference.csv"
+    shipped = package / "_references/y90_water_point.csv"
+    for path in (checkout, shipped):
+        path.parent.mkdir(parents=True)
+    checkout.touch()
+    assert kernel_plot._reference_file() is None  # a folder of that name beside an installed package
+    (tmp_path / "pyproject.toml").touch()
+    assert kernel_plot._reference_file() == checkout
+    shipped.touch()
+    assert kernel_plot._reference_file() == shipped
+
+
 def test_point_figure_shows_energy_per_mm():
     kernel = point_kernel([0.0, 0.5, 1.0, 3.0, 100.0], [0.1, 0.2, 0.4, 1e-4], source=0.5)
     figure = point_kernel_figure(kernel)
