@@ -95,7 +95,7 @@ def _compare(judges: dict[str, Any], arguments: argparse.Namespace) -> dict[str,
         "mcdose": f"{result.provenance['mcdose']}, parameters {result.provenance['parameters']}",
         "commit": commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": _processor(),
+        "processor": processor(),
         "target": result.provenance["target"],
         "numba": result.provenance["numba"],
         "python": platform.python_version(),
@@ -129,7 +129,7 @@ def _threads(repeats: int, histories: int) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the model of the processor where the system tells it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

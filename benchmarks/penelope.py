@@ -11,32 +11,22 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.problem import VOXEL_MM, VOXELS
-from mcdose import nuclide
+from validation.penelope import LISTED, SOURCE, listed_medium, write_spectrum
 
-SPECTRUM_BINS = 500
-LISTED_WATER = 278  # ICRU-90 water: 0.99821 g/cm3, I = 78 eV
-LISTED_WATER_DENSITY = 0.99821
+WATER = "water-icru90"
 
-CONFIGURATION = """
-sources/generic/y90/nhist {histories}
-sources/generic/y90/kpar "electron"
-sources/generic/y90/direction/type "SOLID_ANGLE"
-sources/generic/y90/direction/u 0.0
-sources/generic/y90/direction/v 0.0
-sources/generic/y90/direction/w 1.0
-sources/generic/y90/direction/theta0 0.0
-sources/generic/y90/direction/theta1 180.0
-sources/generic/y90/direction/phi0 0.0
-sources/generic/y90/direction/dphi 360.0
-sources/generic/y90/energy/type "FILE_SPECTRUM"
-sources/generic/y90/energy/filename "y90.spc"
-sources/generic/y90/spatial/type "BOX"
-sources/generic/y90/spatial/size/dx {side}
-sources/generic/y90/spatial/size/dy {side}
-sources/generic/y90/spatial/size/dz {side}
-sources/generic/y90/spatial/position/x {half}
-sources/generic/y90/spatial/position/y {half}
-sources/generic/y90/spatial/position/z {half}
+CONFIGURATION = (
+    SOURCE
+    + """
+sources/generic/point/energy/type "FILE_SPECTRUM"
+sources/generic/point/energy/filename "y90.spc"
+sources/generic/point/spatial/type "BOX"
+sources/generic/point/spatial/size/dx {side}
+sources/generic/point/spatial/size/dy {side}
+sources/generic/point/spatial/size/dz {side}
+sources/generic/point/spatial/position/x {half}
+sources/generic/point/spatial/position/y {half}
+sources/generic/point/spatial/position/z {half}
 geometry/type "VOXEL"
 geometry/filename "voxels.dat"
 geometry/ascii true
@@ -57,6 +47,7 @@ simulation/seedPair {seed}
 simulation/max-time 1.0e9
 simulation/finalDump false
 """
+)
 DOSE_TALLY = """
 tallies/dose/type "SPATIAL_DOSE_DISTRIB"
 tallies/dose/xmin 0.0
@@ -93,12 +84,12 @@ class Penelope:
         os.chdir(folder)  # it looks for its files, and leaves its logs, where it runs
         simulation.setConfigurationLog("configuration.log")
         simulation.setSimulationLog("simulation.log")
-        simulation.materials.createListed(LISTED_WATER, "water.mat")
+        simulation.materials.createListed(LISTED[WATER], "water.mat")
         side_cm = VOXEL_MM / 10.0
         with open("voxels.dat", "w", encoding="ascii") as file:
             file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
-            file.write(f"1 {1.0 / LISTED_WATER_DENSITY:.6f}\n" * VOXELS**3)
-        _write_spectrum(folder / "y90.spc")
+            file.write(f"1 {1.0 / listed_medium(WATER).density_g_cm3:.6f}\n" * VOXELS**3)
+        write_spectrum(folder / "y90.spc")
 
     def run(self, histories: int, seed: int) -> float:
         """Run so many histories; return the energy deposited per history, MeV."""
@@ -112,16 +103,3 @@ class Penelope:
         ((tally,),) = simulator.getResults().values()
         deposited = float(np.asarray(tally.data()[0]).sum()) / 1e6  # eV, or eV/g in voxels of equal mass
         return deposited * (VOXEL_MM / 10.0) ** 3 if self._dose_map else deposited
-
-
-def _write_spectrum(path: Path) -> None:
-    """Write the spectrum of mcdose as energies [eV] and the probabilities of the bins above them."""
-    energies, density = nuclide("Y-90").spectrum
-    widths = np.diff(energies)
-    cumulative = np.concatenate([[0.0], np.cumsum(widths * (density[1:] + density[:-1]) / 2.0)])
-    edges = np.linspace(0.0, energies[-1], SPECTRUM_BINS + 1)
-    probability = np.diff(np.interp(edges, energies, cumulative)) / cumulative[-1]
-    edges[0] = 60e-6  # it refuses energies below 50 eV
-    with path.open("w", encoding="ascii") as file:
-        file.writelines(f"{edge * 1e6:.6e} {part:.8e}\n" for edge, part in zip(edges, probability, strict=False))
-        file.write(f"{edges[-1] * 1e6:.6e} -1\n")

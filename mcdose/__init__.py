@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mcdose.devices import devices as devices
     from mcdose.dose import absorbed_dose as absorbed_dose
     from mcdose.dvh import dvh as dvh
+    from mcdose.electron_kernels import ElectronKernels as ElectronKernels
     from mcdose.errors import Cancelled as Cancelled
     from mcdose.errors import InputError as InputError
     from mcdose.grid import Grid as Grid
@@ -47,6 +48,7 @@ _HOMES = {
     "load_kernel": "kernel_file",
     "voxel_kernel": "voxel_kernel",
     "PointKernel": "kernel",
+    "ElectronKernels": "electron_kernels",
     "VoxelKernel": "kernel",
     "merge": "merge",
     "DoseResult": "result",

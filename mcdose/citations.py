@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mcdose.electron_kernels import ElectronKernels
 from mcdose.kernel import PointKernel, VoxelKernel
 from mcdose.media import media as known_media
 from mcdose.media import medium as find_medium
-from mcdose.nuclides import nuclide
+from mcdose.nuclides import nuclide, nuclides
 from mcdose.result import DoseResult
 
 METHOD = (
@@ -19,23 +20,24 @@ METHOD = (
 )
 
 
-def citations(result: DoseResult | PointKernel | VoxelKernel) -> str:
+def citations(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) -> str:
     """Return the references for a result or a kernel: code, methods and sources of the data, a line each."""
     if isinstance(result, DoseResult):
         simulated, source = bool(result.histories), result.provenance["nuclide"]
         media = [(medium["name"], medium["sources"]) for medium in result.provenance["media"]]
     else:
-        simulated, source = True, result.nuclide if isinstance(result, VoxelKernel) else result.source
+        simulated = True
+        source = result.nuclide if isinstance(result, VoxelKernel) else getattr(result, "source", None)
         media = [(result.medium, find_medium(result.medium).sources if result.medium in known_media() else ())]
     lines = [line.format(version=_version(result)) for line in METHOD[: None if simulated else 1]]
-    if isinstance(source, str):
+    if source in nuclides():
         lines += [f"{source}: {text}" for text in nuclide(source).sources]
     for name, sources in media:
         lines += [f"{name}: {text}" for text in sources or ["composition of the user"]]
     return "\n".join(dict.fromkeys(lines))
 
 
-def _version(result: DoseResult | PointKernel | VoxelKernel) -> str:
+def _version(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) -> str:
     """Return the version of mcdose that simulated it."""
     provenance = result.provenance
     return str(provenance.get("mcdose") or provenance["point_kernel"]["mcdose"])

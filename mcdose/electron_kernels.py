@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcdose.kernel import PointKernel
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Array = NDArray[np.float64]
 CELLS = 256  # energies that stand for a spectrum
@@ -73,15 +77,9 @@ class ElectronKernels:
         elif not 0.0 < density_g_cm3 <= 25.0:
             raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
         longer = self.density_g_cm3 / density_g_cm3
-        if shell_edges_mm is None:
-            edges = longer * self._edges(energies[-1:])[0]
-        else:
-            edges = check_edges(shell_edges_mm)
-        columns = np.stack([self.energy_mev, *np.moveaxis(self.deviations_mev, 1, 0)], axis=-1)
-        fraction = np.zeros((*self.shell_edges_mm.shape, columns.shape[-1]))
-        np.cumsum(columns / self.electron_energy_mev[:, None, None], axis=1, out=fraction[:, 1:])
+        edges = longer * self._edges(energies[-1:])[0] if shell_edges_mm is None else check_edges(shell_edges_mm)
         use = self._use(edges / longer, energies, weights * energies)
-        shells = np.diff(use @ fraction.reshape(-1, columns.shape[-1]), axis=0)
+        shells = np.diff(use @ self._within, axis=0)
         energy, deviations = shells[:, 0], shells[:, 1:].T
         return PointKernel(
             edges,
@@ -93,7 +91,11 @@ class ElectronKernels:
             self.medium,
             density_g_cm3,
             self.histories,
-            {"method": "composed of mono-energetic kernels", "electrons": self.provenance},
+            {
+                "method": "composed of mono-energetic kernels",
+                "mcdose": self.provenance["mcdose"],
+                "electrons": self.provenance,
+            },
         )
 
     def _cells(self, source: str | float | tuple[ArrayLike, ArrayLike]) -> tuple[str | float, Array, Array]:
@@ -135,23 +137,35 @@ class ElectronKernels:
         edges = np.exp(log_edges[row] + place * (log_edges[row + 1] - log_edges[row]))
         return np.concatenate([np.zeros((energies.size, 1)), edges], axis=1)
 
-    def _use(self, radii: Array, energies: Array, amounts: Array) -> Array:
+    @cached_property
+    def _within(self) -> Array:
+        """Fractions of the energy, and of its deviations, within each radius of the grid, (m (n + 1), 1 + parts)."""
+        columns = np.stack([self.energy_mev, *np.moveaxis(self.deviations_mev, 1, 0)], axis=-1)
+        within = np.zeros((*self.shell_edges_mm.shape, columns.shape[-1]))
+        np.cumsum(columns / self.electron_energy_mev[:, None, None], axis=1, out=within[:, 1:])
+        return within.reshape(-1, columns.shape[-1])
+
+    def _use(self, radii: Array, energies: Array, amounts: Array) -> csr_matrix:
         """Return how much of each fraction of the grid each radius uses, (radii, m (n + 1))."""
+        from scipy.sparse import csr_matrix
+
+        count, nodes = self.shell_edges_mm.shape
         grid = np.log(self.electron_energy_mev)
-        nodes = self.shell_edges_mm.shape[1]
-        place = np.clip(np.interp(np.log(energies), grid, np.arange(grid.size)), 0.0, grid.size - 1.0)
-        low = np.minimum(place.astype(int), grid.size - 2)
+        place = np.interp(np.log(energies), grid, np.arange(count))
+        low = np.minimum(place.astype(int), count - 2)
         upper = place - low
-        node = np.stack([np.interp(radii, own, np.arange(nodes)) for own in self._edges(energies)])
+        node = np.stack([np.interp(radii, own, np.arange(nodes)) for own in self._edges(energies)], axis=1)
         inner = np.minimum(node.astype(int), nodes - 2)
-        outer_part = node - inner
-        start = np.arange(radii.size) * (grid.size * nodes)
-        use = np.zeros(radii.size * grid.size * nodes)
-        for row, row_part in ((low, 1.0 - upper), (low + 1, upper)):
-            for column, column_part in ((inner, 1.0 - outer_part), (inner + 1, outer_part)):
-                index = (start + row[:, None] * nodes + column).ravel()
-                use += np.bincount(index, ((amounts * row_part)[:, None] * column_part).ravel(), use.size)
-        return use.reshape(radii.size, -1)
+        outer = node - inner
+        index = np.empty((radii.size, energies.size, 4), np.int64)
+        part = np.empty(index.shape)
+        for k, (row, row_part) in enumerate(((low, 1.0 - upper), (low + 1, upper))):
+            index[:, :, 2 * k] = row * nodes + inner
+            index[:, :, 2 * k + 1] = row * nodes + inner + 1
+            part[:, :, 2 * k] = amounts * row_part * (1.0 - outer)
+            part[:, :, 2 * k + 1] = amounts * row_part * outer
+        ends = np.arange(radii.size + 1) * (4 * energies.size)
+        return csr_matrix((part.ravel(), index.ravel(), ends), (radii.size, count * nodes))
 
 
 def _cells_of(energy: Array, density: Array) -> tuple[Array, Array]:
@@ -161,8 +175,9 @@ def _cells_of(energy: Array, density: Array) -> tuple[Array, Array]:
     value = np.interp(points, energy, density)
     width = np.diff(points)
     number = width * (value[1:] + value[:-1]) / 2.0
-    moment = width / 6.0 * (value[:-1] * (2.0 * points[:-1] + points[1:]) + value[1:] * (points[:-1] + 2.0 * points[1:]))
-    cell = np.clip(np.searchsorted(edges, points[:-1], side="right") - 1, 0, CELLS - 1)
+    below, above = points[:-1], points[1:]
+    moment = width / 6.0 * (value[:-1] * (2.0 * below + above) + value[1:] * (below + 2.0 * above))
+    cell = np.clip(np.searchsorted(edges, below, side="right") - 1, 0, CELLS - 1)
     numbers = np.bincount(cell, number, CELLS)
     moments = np.bincount(cell, moment, CELLS)
     filled = numbers > 0.0

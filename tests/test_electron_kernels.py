@@ -29,6 +29,16 @@ def library():
     return mcdose.load_kernel("electron/water/point")
 
 
+def test_citations():
+    """A spectrum of one's own has no source that mcdose could name."""
+    kernels = made_up()
+    assert "Y-90: beta spectrum" in mcdose.citations(kernels.compose("Y-90"))
+    for text in (mcdose.citations(kernels), mcdose.citations(kernels.compose(([0.1, 0.2], [1.0, 1.0])))):
+        assert "random hinge" in text
+        assert "water: " in text
+        assert "Y-90" not in text
+
+
 def test_an_energy_of_the_grid_is_its_kernel():
     kernels = made_up()
     kernel = kernels.compose(float(GRID[7]))

@@ -23,7 +23,7 @@ HEAVY = (
 )
 # Names of part 1 in the contract.
 NAMES = ["absorbed_dose", "merge", "activity_to_tia", "devices", "nuclide", "nuclides", "medium", "media", "Medium"]
-NAMES += ["dose_point_kernel", "voxel_kernel", "load_kernel", "PointKernel", "VoxelKernel"]
+NAMES += ["dose_point_kernel", "voxel_kernel", "load_kernel", "PointKernel", "VoxelKernel", "ElectronKernels"]
 NAMES += ["dvh", "InputError", "Cancelled", "DoseResult", "Grid", "Volume", "TransportParameters", "citations"]
 
 

@@ -169,7 +169,7 @@ def test_attributes_say_what_it_is(tmp_path):
 
 
 def test_readme_snippet_reads_a_saved_file(tmp_path, monkeypatch, capsys):
-    (snippet,) = re.findall(r"```python\n(.*?)```", (LIBRARY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    snippet, _ = re.findall(r"```python\n(.*?)```", (LIBRARY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len([line for line in snippet.splitlines() if line.strip()]) <= 5
     kernel = some_kernel()
     kernel.save(tmp_path / "Y-90_water_point.h5")
@@ -178,6 +178,14 @@ def test_readme_snippet_reads_a_saved_file(tmp_path, monkeypatch, capsys):
     exec(compile(snippet, "README.md", "exec"), names)
     assert same(names["energy"], kernel.energy_mev)
     assert capsys.readouterr().out == f"water {kernel.energy_mev.sum() / 0.9} of the energy in 12.0 mm\n"
+
+
+def test_readme_snippet_composes(monkeypatch):
+    _, snippet = re.findall(r"```python\n(.*?)```", (LIBRARY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    exec(compile(snippet, "README.md", "exec"), names)
+    assert names["kernel"].source == 0.5
+    assert names["kernel"].density_g_cm3 == 1.04
 
 
 def test_csv_has_every_digit(tmp_path):

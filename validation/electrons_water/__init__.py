@@ -1,0 +1,1 @@
+"""Mono-energetic electrons in water against PENELOPE."""

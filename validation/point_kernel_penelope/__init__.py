@@ -1,0 +1,1 @@
+"""The Y-90 point kernel against PENELOPE on the same spectrum."""
