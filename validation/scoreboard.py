@@ -13,22 +13,32 @@ others with their origin; `compare.py` the run; `report.md` what came out. Diffe
 
 ```sh
 python -m validation NAME [--histories N] [--seed S] [--threads T]   # one case
-python -m validation all                                            # all of them, about half an hour on two cores
+python -m validation                                                # all of them, about an hour on two cores
+python -m validation --quick                                        # all with few histories and 3.5 sigma instead of 2;
+                                                                    # writes nothing
 ```
 
+A figure outside its limit makes its case fail, stays in the table and makes the command return 1.
+
 The figures need matplotlib (dependency group `validation`). `carry_references.py` shows how each reference.csv came
-from the files of the reference codes. Short versions of all cases are in `tests/test_validation_short.py`.
+from the files of the reference codes. `tests/test_validation_short.py` runs what `--quick` runs.
+
+DPM: the only voxel S values to be had are two self values of Y-90 in public tests; they are in
+[voxel_mird17](voxel_mird17/report.md), for information, as their medium is not stated.
 
 """
 
 
 def write_scoreboard() -> None:
     """Write README.md; a case without results is listed as not run."""
-    lines = ["| question | reference | limit | result | histories | date | commit |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| question | reference | limit | result | histories | date | version | commit | device |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for name in case_names():
         case = load_case(name)
         path = HERE / name / "results.json"
-        cells = ["not run", "", "", ""]
+        cells = ["not run", "", "", "", "", ""]
         if path.exists():
             record = json.loads(path.read_text(encoding="utf-8"))
             worst = record["worst"]
@@ -37,9 +47,11 @@ def write_scoreboard() -> None:
                 f"[{'passed' if record['passed'] else '**failed**'}]({name}/report.md): "
                 f"{sum(row['passed'] for row in judged)} of {len(judged)}; nearest to its limit: {worst['quantity']} "
                 f"{worst['deviation'] * 100:+.3g} % +- {worst['sigma'] * 100:.2g} %",
-                f"{record['histories']:.3g}",
+                f"{record['histories']:.3g}" if record["histories"] else "no Monte Carlo",
                 record["date"],
+                record["mcdose"],
                 record["commit"],
+                record["device"],
             ]
         lines.append(
             f"| [{case['question']}]({name}) | {case['reference']} | {case['limit_text']} | " + " | ".join(cells) + " |"
