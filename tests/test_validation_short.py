@@ -1,10 +1,30 @@
 """Short versions of the cases in validation/: few histories, the same limits with the wider statistical bands."""
 
+import sys
+
 import numpy as np
 import pytest
 
+import mcdose
+import validation.__main__ as command
+from validation import outcome as outcomes
+from validation import scoreboard
+from validation.beta_spectra import P32, SR89, mean_kev, spectrum
 from validation.folding import fraction_within_cube, gaussian_shells, gaussian_voxel_to_voxel, voxel_to_voxel
-from validation.outcome import case_names, load_case, run_quick
+from validation.outcome import Outcome, Row, case_names, load_case, run_quick, write_outcome
+from validation.tables import half_unit
+
+ONE_OUTSIDE = Outcome(
+    [
+        Row("good", 1.0, 0.0, 1.0, 0.0, 0.01),
+        Row("bad", 1.1, 0.01, 1.0, 0.0, 0.01),
+        Row("strict", 1.0, 0.1, 1.0, 0.0, 0.01, 0.0),
+    ],
+    0,
+    1,
+    2.0,
+    "some machine",
+)
 
 
 @pytest.mark.parametrize("name", case_names())
@@ -14,6 +34,54 @@ def test_short_version(name):
     assert judged
     outside = [f"{row.quantity}: {row.deviation:+.4f} +- {row.sigma:.4f}" for row in judged if not row.passed]
     assert not outside
+
+
+def test_quick_widens_statistical_bands_only(monkeypatch):
+    monkeypatch.setattr(outcomes, "run_case", lambda *_: ONE_OUTSIDE)
+    assert [row.sigmas for row in run_quick("voxel_mird17").rows] == [3.5, 3.5, 0.0]
+
+
+def test_figure_outside_fails_the_command_and_shows(monkeypatch, capsys):
+    monkeypatch.setattr(command, "run_quick", lambda *_: ONE_OUTSIDE)
+    monkeypatch.setattr(command, "write_outcome", lambda *_: pytest.fail("wrote"))
+    monkeypatch.setattr(command, "write_scoreboard", lambda *_: pytest.fail("wrote"))
+    monkeypatch.setattr(sys, "argv", ["validation", "--quick", "voxel_mird17", "convergence"])
+    assert command.main() == 1
+    printed = capsys.readouterr().out
+    assert "bad: +10.000 % +- 0.909 % OUTSIDE" in printed
+    assert "FAILED" in printed
+    assert "2/3" in printed
+
+
+def test_figure_outside_stays_in_report_and_scoreboard(monkeypatch, tmp_path):
+    case = tmp_path / "some_case"
+    case.mkdir()
+    (case / "case.toml").write_text('order = 1\nquestion = "q"\nreference = "r"\nlimit_text = "l"\n')
+    monkeypatch.setattr(outcomes, "HERE", tmp_path)
+    monkeypatch.setattr(scoreboard, "HERE", tmp_path)
+    monkeypatch.setattr(outcomes, "commit", lambda: "abc")
+    write_outcome("some_case", ONE_OUTSIDE)
+    report = (case / "report.md").read_text()
+    assert "**FAILED**: 2 of 3 figures" in report
+    assert "No Monte Carlo, 2 s on some machine" in report
+    assert "**outside**" in report
+    scoreboard.write_scoreboard()
+    line = (tmp_path / "README.md").read_text().splitlines()[-1]
+    assert "[**failed**](some_case/report.md): 2 of 3; nearest to its limit: bad" in line
+    assert "| no Monte Carlo |" in line
+    assert line.endswith(f"| {mcdose.__version__} | abc | some machine |")
+
+
+def test_beta_spectra_have_the_mean_energies_of_ddep():
+    """DDEP: 695.5(3) keV, and 584.6 keV with its own end point of 1495.1 keV."""
+    assert mean_kev(spectrum(P32)) == pytest.approx(695.5, abs=0.5)
+    assert mean_kev(spectrum(SR89._replace(end_point_mev=1.4951))) == pytest.approx(584.6, abs=0.5)
+
+
+def test_half_a_unit_of_the_last_digit():
+    assert half_unit(3.0, 3) == pytest.approx(0.005)
+    assert half_unit(0.00853, 3) == pytest.approx(0.000005)
+    assert half_unit(2.515e-4, 4) == pytest.approx(5e-8)
 
 
 def test_limits_are_those_of_the_issue():
