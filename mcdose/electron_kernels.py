@@ -69,14 +69,11 @@ class ElectronKernels:
         ValueError
             A spectrum that is negative or empty, energies beyond the grid, or shells that do not ascend from 0.
         """
-        from mcdose.point_kernel import check_edges
+        from mcdose.point_kernel import check_density, check_edges
 
         name, energies, weights = self._cells(source)
-        if density_g_cm3 is None:
-            density_g_cm3 = self.density_g_cm3
-        elif not 0.0 < density_g_cm3 <= 25.0:
-            raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
-        longer = self.density_g_cm3 / density_g_cm3
+        density = check_density(density_g_cm3, self.density_g_cm3)
+        longer = self.density_g_cm3 / density
         edges = longer * self._edges(energies[-1:])[0] if shell_edges_mm is None else check_edges(shell_edges_mm)
         use = self._use(edges / longer, energies, weights * energies)
         shells = np.diff(use @ self._within, axis=0)
@@ -89,7 +86,7 @@ class ElectronKernels:
             float((weights * energies).sum()),
             name,
             self.medium,
-            density_g_cm3,
+            density,
             self.histories,
             {
                 "method": "composed of mono-energetic kernels",

@@ -16,20 +16,21 @@ from mcdose.point_kernel import BATCH
 def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
     """Return the kernel of all the histories of several runs of `dose_point_kernel`.
 
-    The energy is exact: each run's sum is a whole number of quanta of 2^-32 MeV, found again from its mean. The
+    The energy is exact where each run left less than 2^19 MeV in a shell, else right to 2^-51: the sum of a run is a
+    whole number of quanta of 2^-32 MeV, found again from its mean. The
     standard error is that of all batches, to rounding (in runs of two or three batches that happen to be equal to
     2^-16 MeV, to a thousandth). The deviations are those of the runs, weighted by their histories: runs are
     independent, so the sums of products estimate the same covariance.
 
     Parameters
     ----------
-    kernels : at least one, each of whole batches and with less than 2^19 MeV in every shell
+    kernels : at least one, each of whole batches
         The same source, medium, density, shells and seed, and disjoint histories.
 
     Raises
     ------
     ValueError
-        No kernels, parts of batches, too much energy in one, different problems, or ranges that overlap.
+        No kernels, parts of batches, different problems, or ranges that overlap.
     """
     if not kernels:
         raise ValueError("kernels must hold at least one kernel, got none")
@@ -40,8 +41,6 @@ def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
             raise ValueError(
                 f"kernels must be of whole batches of {BATCH} histories, got {kernel.histories} from {_first(kernel)}"
             )
-        if (largest := float(kernel.energy_mev.max()) * kernel.histories) >= 2**19:  # quanta of 51 bits
-            raise ValueError(f"kernels must each have less than {2**19} MeV in a shell, to be exact, got {largest:.0f}")
         if not np.array_equal(kernel.shell_edges_mm, model.shell_edges_mm) or _problem(kernel) != _problem(model):
             raise ValueError("kernels must have the same source, medium, shells, parameters and seed")
     for before, after in pairwise(ordered):

@@ -52,8 +52,8 @@ def point_kernel_in_pieces(
 ) -> tuple[PointKernel, Path]:
     """Simulate a dose-point kernel in pieces of 2^20 histories.
 
-    Pieces are found again only by the same arguments and the same code and tables of the physics; the sum of all of
-    them is bit for bit that of one run.
+    Pieces are found again only by the same arguments and the same code and tables of the physics. The sum of all of
+    them is that of one run, see `merge_point_kernels`.
 
     Parameters
     ----------

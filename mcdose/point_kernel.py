@@ -71,9 +71,7 @@ def dose_point_kernel(
     from mcdose.nuclides import nuclide
 
     chosen = medium if isinstance(medium, Medium) else find_medium(medium)
-    density = chosen.density_g_cm3 if density_g_cm3 is None else float(density_g_cm3)
-    if not 0.0 < density <= 25.0:
-        raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
+    density = check_density(density_g_cm3, chosen.density_g_cm3)
     if isinstance(source, str):
         named = nuclide(source)
         source, energies, mean = named.name, named.inverse_cdf(4096), named.mean_electron_energy_mev
@@ -85,7 +83,11 @@ def dose_point_kernel(
                 f"got {source!r}"
             )
         source, energies, mean = energy, np.array([energy, energy]), energy
-    edges = default_edges_mm(chosen, density, float(energies[-1])) if shell_edges_mm is None else check_edges(shell_edges_mm)
+    edges = (
+        default_edges_mm(chosen, density, float(energies[-1]))
+        if shell_edges_mm is None
+        else check_edges(shell_edges_mm)
+    )
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
@@ -122,6 +124,14 @@ def kernel_parameters(highest_mev: float) -> TransportParameters:
         step_fine=0.06,
         step_coarse=0.2,
     )
+
+
+def check_density(density_g_cm3: float | None, own: float) -> float:
+    """Return a density [g/cm3], for None the medium's own; raise ValueError unless it lies within 0 and 25."""
+    density = own if density_g_cm3 is None else float(density_g_cm3)
+    if not 0.0 < density <= 25.0:
+        raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
+    return density
 
 
 def check_edges(shell_edges_mm: ArrayLike) -> NDArray[np.float64]:

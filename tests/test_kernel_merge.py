@@ -82,5 +82,10 @@ def test_what_does_not_add_up(batches):
         merge_point_kernels([first, replace(second, shell_edges_mm=np.arange(SHELLS + 1.0) * 2.0)])
     with pytest.raises(ValueError, match="whole batches of 4096 histories, got 1000 from 0"):
         merge_point_kernels([replace(first, histories=1000), second])
-    with pytest.raises(ValueError, match="less than 524288 MeV in a shell"):
-        merge_point_kernels([replace(first, energy_mev=first.energy_mev * 1000.0), second])
+
+
+def test_much_energy_is_right_to_rounding(batches):
+    """2^21 MeV in a shell, more than a mean of 53 bits can tell to the quantum."""
+    large = batches // 2**12 * 2**22
+    merged = merge_point_kernels([kernel_of(large[:6]), kernel_of(large[6:], 6)])
+    np.testing.assert_allclose(merged.energy_mev, large.mean(axis=0) / 2.0**32 / BATCH, rtol=1e-14)

@@ -1,10 +1,13 @@
 """Voxel S values: the integration over a point kernel against closed forms, and against direct simulation."""
 
+import sys
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
 
+import mcdose
 from mcdose.kernel import PointKernel
 from mcdose.voxel_kernel import integrate, voxel_kernel
 
@@ -44,6 +47,32 @@ def test_symmetry_and_energy():
         np.testing.assert_array_equal(values, np.flip(values, axis))
     assert values.sum() == pytest.approx(energy.sum(), rel=1e-12)
     assert (errors > 0.0)[values > 0.0].all()
+
+
+@pytest.mark.parametrize("side", [0.5, 1.0, 3.0])
+def test_equivalent_voxels_of_a_cube_agree(side):
+    """The lattice of directions knows no symmetry of the cube, so the spread of permutations is its error."""
+    values = voxel_kernel("Y-90", (side, side, side), radius_mm=6.0).values
+    octant = values[tuple(slice(n // 2, None) for n in values.shape)]
+    equivalent = np.stack([octant.transpose(axes) for axes in permutations(range(3))])
+    spread = equivalent.std(axis=0) / equivalent.mean(axis=0)
+    assert spread[octant > 0.01 * octant.max()].max() < 1e-3
+    assert spread.max() < 1e-2
+
+
+def test_a_simulated_kernel_is_remembered_unless_its_histories_were_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("MCDOSE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(sys.modules["mcdose.voxel_kernel"], "SIMULATED_HISTORIES", 3 * 4096)
+    own = mcdose.Medium("jelly", {"H": 0.1, "O": 0.9}, 1.1)
+    voxel_kernel("Y-90", medium=own, histories=2 * 4096)
+    assert list(tmp_path.glob("kernels/*")) == []
+    first = voxel_kernel("Y-90", medium=own)
+    (kept,) = tmp_path.glob("kernels/*")
+    before = kept.read_bytes()
+    again = voxel_kernel("Y-90", medium=own)
+    np.testing.assert_array_equal(first.values, again.values)
+    assert first.provenance["histories"] == 3 * 4096
+    assert kept.read_bytes() == before
 
 
 def test_density_scales_the_radius():

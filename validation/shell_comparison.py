@@ -48,7 +48,7 @@ class Reference:
 
 
 def fractions(kernel: PointKernel, reference: Reference) -> tuple[Array, Array]:
-    """Return fractions of the emitted energy and their errors in the first shells of the kernel, those of the reference."""
+    """Return fractions of the emitted energy and their errors in the shells of the reference, the kernel's first."""
     shells = reference.fraction.size
     values = kernel.energy_mev[:shells] / kernel.emitted_mev
     return np.asarray(values), np.asarray(kernel.standard_error_mev[:shells] / kernel.emitted_mev)

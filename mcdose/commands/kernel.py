@@ -81,6 +81,7 @@ def run_voxel(args: argparse.Namespace) -> int:
         console.show_held()
         point, pieces = None, None
         with _as_input_error():
+            _check_array(args, voxel_mm)
             if args.method == "point-kernel":
                 point, pieces = _point_kernel(console, args)
             kernel = voxel_kernel(
@@ -106,19 +107,37 @@ def run_voxel(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_array(args: argparse.Namespace, voxel_mm: tuple[float, ...]) -> None:
+    """Refuse voxels, a density or a radius that make no array, before a point kernel is simulated for it."""
+    from mcdose.media import medium
+    from mcdose.nuclides import nuclide
+    from mcdose.point_kernel import check_density
+    from mcdose.problem import check_voxel
+    from mcdose.voxel_kernel import half_shape
+
+    chosen = medium(args.medium)
+    half_shape(
+        nuclide(args.nuclide),
+        check_voxel(voxel_mm),
+        chosen,
+        check_density(args.density, chosen.density_g_cm3),
+        args.radius_mm,
+    )
+
+
 def _point_kernel(console: Console, args: argparse.Namespace) -> tuple[PointKernel, Path | None]:
     """Return the point kernel of a voxel kernel, known or simulated now, and the folder of its pieces if it was."""
     from mcdose.media import medium
     from mcdose.nuclides import nuclide
-    from mcdose.voxel_kernel import SIMULATED_HISTORIES, _known_point_kernel, _remember
+    from mcdose.voxel_kernel import SIMULATED_HISTORIES, known_point_kernel, remember_point_kernel
 
     name, chosen = nuclide(args.nuclide).name, medium(args.medium)
-    known = _known_point_kernel(name, chosen) if args.histories is None else None
+    known = known_point_kernel(name, chosen) if args.histories is None else None
     if known is not None:
         return known, None
     kernel, pieces = _resumable(console, args, name, None, args.histories or SIMULATED_HISTORIES, None)
     if args.histories is None:
-        _remember(kernel, chosen)
+        remember_point_kernel(kernel, chosen)
     return kernel, pieces
 
 
