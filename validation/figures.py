@@ -40,7 +40,7 @@ def draw(path: Path, title: str, outcome: Outcome) -> None:
     axes.set_yticks(places, [row.quantity for row in rows], fontsize=6)
     axes.invert_yaxis()
     axes.set_xlabel("difference from the reference, %")
-    axes.set_title("\n".join(textwrap.wrap(title, 80)), fontsize=9)
+    axes.set_title("\n".join(textwrap.wrap(title, 62)), fontsize=9)
     axes.legend(fontsize=7, loc="best")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -60,8 +60,8 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         [
             f"mGy/(MBq s); point kernel of ICRU-44 soft tissue at {DENSITY_G_CM3} g/cm3, integrated over each voxel",
             "the limit includes half a unit of the third digit; the table's file lost zeros at the end, so 3.0 is 3.00",
-            "for comparison, kernels of water at 1.04 g/cm3 folded over 3 and 6 mm (validation/folding.py): EGSnrc's from "
-            "+0.1 to -2.1 %, PENELOPE's from -0.9 to -3.5 % of the table between 1 and 10 % of self",
+            "for comparison, kernels of water at 1.04 g/cm3 folded over 3 and 6 mm (validation/folding.py): "
+            "EGSnrc's from +0.1 to -2.1 %, PENELOPE's from -0.9 to -3.5 % of the table between 1 and 10 % of self",
         ],
     )
 
