@@ -197,6 +197,7 @@ def draw(path: Path, title: str, outcome: Outcome) -> None:
             alpha=0.2,
             label=f"{name}: {mean.value:.3f} +- {mean.standard_error:.3f}",
         )
+    right.set_ylim(0.8, 1.3)
     right.set_xlabel("radius, mm")
     right.set_ylabel("sample variance over reported variance")
     right.legend(fontsize=8)
