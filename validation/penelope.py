@@ -220,8 +220,8 @@ def main() -> None:
             ],
             [
                 {
-                    "inner_mm": f"{inner:.6f}",
-                    "outer_mm": f"{outer:.6f}",
+                    "inner_mm": f"{inner:.9g}",
+                    "outer_mm": f"{outer:.9g}",
                     "fraction": f"{value / emitted:.6e}",
                     "standard_error": f"{sigma / emitted:.2e}",
                 }
