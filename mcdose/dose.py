@@ -141,7 +141,6 @@ def absorbed_dose(
     histories = None if histories is None else whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
-    threads = None if threads is None else whole("threads", threads, 1, 4096)
     from mcdose.regions import check_regions
 
     checked_regions = check_regions(regions, problem, density_floor_g_cm3)

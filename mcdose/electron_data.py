@@ -182,9 +182,11 @@ def binding_variance(medium: Medium, energy_mev: ArrayLike) -> Floats:
         K sum_k f_k W_k [ln(2 m c^2 beta^2 gamma^2 / W_k) - beta^2 - delta - 1],    K = 2 pi r_e^2 m c^2 n_e / beta^2,
 
     on top of Moller's formula down to no loss (the 1 is its part below W_k). W_k are Sternheimer's oscillators, whose
-    mean logarithm is that of the mean excitation energy. 3 % of the variance in water at 100 keV, 9 % at 20 keV.
+    mean logarithm is that of the mean excitation energy. 3 % of the whole variance in water at 100 keV, 10 % at 20 keV.
+    Where a cut is below W_k, Moller electrons between them are followed though the shell has none; the -1 takes their
+    part off here, so that the variance of all losses is right.
 
-    Neglects: shells so deep that the logarithm is negative.
+    Neglects: shells so deep that the bracket is negative, below 10 keV only.
 
     Source: Salvat, PENELOPE-2018, NEA/MBDAV/R(2019)1, sec. 3.2 (the oscillators' distant longitudinal and transverse
     collisions); Fano, Annu. Rev. Nucl. Sci. 13 (1963) 1, for the effect.

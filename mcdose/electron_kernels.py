@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,8 @@ class ElectronKernels:
     shell_edges_mm : (m, n + 1) mm, from 0, those of each energy
     energy_mev : (m, n) MeV per electron in each shell
     standard_error_mev : (m, n) one sigma
-    deviations_mev : (m, parts, n) see `PointKernel`; energies are independent of each other
+    deviations_mev : (m, parts, n) see `PointKernel`; sums over energies add part by part, so it does not matter whether
+        energies share random numbers
     medium, density_g_cm3, histories, provenance : histories of each energy
     """
 
@@ -66,8 +68,8 @@ class ElectronKernels:
 
         Raises
         ------
-        ValueError
-            A spectrum that is negative or empty, energies beyond the grid, or shells that do not ascend from 0.
+        ValueError, TypeError
+            A spectrum that is negative or empty, energies or shells beyond the grid, shells that do not ascend from 0.
         """
         from mcdose.point_kernel import check_density, check_edges
 
@@ -75,9 +77,14 @@ class ElectronKernels:
         density = check_density(density_g_cm3, self.density_g_cm3)
         longer = self.density_g_cm3 / density
         edges = longer * self._edges(energies[-1:])[0] if shell_edges_mm is None else check_edges(shell_edges_mm)
+        reach = longer * float(self.shell_edges_mm[:, -1].max())
+        if edges[-1] > reach * (1.0 + 1e-9):
+            raise ValueError(
+                f"shell_edges_mm must be at most {reach:g} mm, as far as the kernels go, got {edges[-1]:g}"
+            )
         use = self._use(edges / longer, energies, weights * energies)
         shells = np.diff(use @ self._within, axis=0)
-        energy, deviations = shells[:, 0], shells[:, 1:].T
+        energy, deviations = np.maximum(shells[:, 0], 0.0), shells[:, 1:].T  # rounding can leave -1e-16
         return PointKernel(
             edges,
             energy,
@@ -91,6 +98,7 @@ class ElectronKernels:
             {
                 "method": "composed of mono-energetic kernels",
                 "mcdose": self.provenance["mcdose"],
+                "seed": self.provenance["seed"],
                 "electrons": self.provenance,
             },
         )
@@ -98,20 +106,26 @@ class ElectronKernels:
     def _cells(self, source: str | float | tuple[ArrayLike, ArrayLike]) -> tuple[str | float, Array, Array]:
         """Return a name, the mean energies of the cells of a spectrum [MeV] and their parts of it, of sum 1."""
         highest = self.electron_energy_mev[-1] * (1.0 + 1e-9)
-        if isinstance(source, (int, float)):
+        if isinstance(source, Real) and not isinstance(source, bool):
+            source = float(source)
             if not self.electron_energy_mev[0] * (1.0 - 1e-9) <= source <= highest:
                 raise ValueError(
                     f"source must be an energy of {self.electron_energy_mev[0]:g} to "
                     f"{self.electron_energy_mev[-1]:g} MeV, got {source}"
                 )
-            return float(source), np.array([float(source)]), np.ones(1)
+            return source, np.array([source]), np.ones(1)
         name = "spectrum"
         if isinstance(source, str):
             from mcdose.nuclides import nuclide
 
             named = nuclide(source)
             name, source = named.name, named.spectrum
-        energy, density = (np.asarray(part, np.float64) for part in source)
+        try:
+            energy, density = (np.asarray(part, np.float64) for part in source)  # type: ignore[union-attr]
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"source must be a nuclide, an energy, or energies and densities of a spectrum, got {source!r}"
+            ) from None
         if energy.ndim != 1 or energy.shape != density.shape or energy.size < 2:
             raise ValueError(
                 f"a spectrum must be energies and densities of one length, got {energy.shape} and {density.shape}"
@@ -130,8 +144,8 @@ class ElectronKernels:
         grid = np.log(self.electron_energy_mev)
         row = np.clip(np.searchsorted(grid, np.log(energies)) - 1, 0, grid.size - 2)
         place = ((np.log(energies) - grid[row]) / (grid[row + 1] - grid[row]))[:, None]
-        log_edges = np.log(self.shell_edges_mm[:, 1:])
-        edges = np.exp(log_edges[row] + place * (log_edges[row + 1] - log_edges[row]))
+        low, high = self.shell_edges_mm[row, 1:], self.shell_edges_mm[row + 1, 1:]
+        edges = low * (high / low) ** place  # exact where both are the same
         return np.concatenate([np.zeros((energies.size, 1)), edges], axis=1)
 
     @cached_property

@@ -37,6 +37,11 @@ class PointKernel:
     histories: int
     provenance: dict[str, Any]
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was stopped before all of its histories."""
+        return bool(self.provenance.get("cancelled", False))
+
     def radius_containing(self, fraction: float) -> float:
         """Return the radius [mm] inside which a fraction of the emitted energy is deposited, linear within a shell.
 
@@ -93,6 +98,11 @@ class VoxelKernel:
     outside_mev: float
     emitted_mev: float
     provenance: dict[str, Any]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was stopped before all of its histories."""
+        return bool(self.provenance.get("cancelled", False))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the kernel as HDF5; see `mcdose.kernel_file`."""

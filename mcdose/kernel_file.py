@@ -124,18 +124,22 @@ def load_kernel(name_or_path: str | Path) -> Kernel:
     """
     if isinstance(name_or_path, Path) or str(name_or_path).endswith(".h5"):
         return _read(Path(name_or_path))
-    searched = []
-    for folder in _library_folders():
-        path = folder / library_file(name_or_path)
-        if path.is_file():
-            _check_registered(path)
-            return _read(path)
-        searched.append(folder)
-    names = sorted({found.stem.replace("_", "/") for folder in searched for found in folder.glob("*_*_*.h5")})
+    found = find_kernel(name_or_path)
+    if found is not None:
+        _check_registered(found)
+        return _read(found)
+    searched = list(_library_folders())
+    names = sorted({path.stem.replace("_", "/") for folder in searched for path in folder.glob("*_*_*.h5")})
     raise InputError(
         f"{name_or_path}: no kernel of that name in {', '.join(map(str, searched))}; "
         f"there are {', '.join(names) or 'none'} (a file is given with its ending .h5)"
     )
+
+
+def find_kernel(name: str) -> Path | None:
+    """Return the file of a kernel of the library by its name, or None."""
+    paths = (folder / library_file(name) for folder in _library_folders())
+    return next((path for path in paths if path.is_file()), None)
 
 
 def library_file(name: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mcdose
-from mcdose.errors import Cancelled
+from mcdose.errors import Cancelled, InputError
 from mcdose.kernel import PointKernel
 from mcdose.kernel_file import load_kernel, save_kernel, table_hashes
 from mcdose.kernel_merge import merge_point_kernels
@@ -19,6 +21,8 @@ from mcdose.point_kernel import BATCH, dose_point_kernel
 
 if TYPE_CHECKING:
     from mcdose.monte_carlo import Progress
+
+log = logging.getLogger("mcdose")
 
 PIECE = 1 << 20  # histories, whole batches
 # What a kernel does not depend on; every other source of the package may change its numbers.
@@ -49,7 +53,7 @@ def point_kernel_in_pieces(
     threads: int | None = None,
     progress: Progress | None = None,
     folder: Path | None = None,
-) -> tuple[PointKernel, Path]:
+) -> tuple[PointKernel, list[Path]]:
     """Simulate a dose-point kernel in pieces of 2^20 histories.
 
     Pieces are found again only by the same arguments and the same code and tables of the physics. The sum of all of
@@ -64,7 +68,7 @@ def point_kernel_in_pieces(
 
     Returns
     -------
-    kernel, folder of its pieces, which the caller may delete once the kernel is saved
+    kernel, files of its pieces, for `forget_pieces` once the kernel is saved
 
     Raises
     ------
@@ -88,16 +92,13 @@ def point_kernel_in_pieces(
     )
     key = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
     own = (folder or cache_root() / "kernel-pieces") / f"{source}_{chosen.name}-{key}".replace("/", "_")
-    own.mkdir(parents=True, exist_ok=True)
     total = -(-histories // BATCH) * BATCH
     parts: list[PointKernel] = []
-    for first in range(0, total, PIECE):
-        count = min(PIECE, total - first)
-        path = own / f"{first // PIECE:05d}-{count}.h5"
-        if path.is_file():
-            part = load_kernel(path)
-            assert isinstance(part, PointKernel)
-        else:
+    files: list[Path] = []
+    for first, count in _pieces(total):
+        path = own / f"{first // BATCH:08d}-{count}.h5"
+        part = _kept(path)
+        if part is None:
 
             def heard(done: int, _: int | None, first: int = first) -> bool | None:
                 return None if progress is None else progress(first + done, total)
@@ -108,6 +109,47 @@ def point_kernel_in_pieces(
             )  # fmt: skip
             if part.histories < count:
                 raise Cancelled("cancelled; the pieces that are whole are kept")
-            save_kernel(part, path, overwrite=True)
+            _keep(part, path)
         parts.append(part)
-    return merge_point_kernels(parts), own
+        files.append(path)
+    return merge_point_kernels(parts), files
+
+
+def forget_pieces(files: Sequence[Path]) -> None:
+    """Delete pieces, and their folder if nothing else is in it; another run may have done so already."""
+    with suppress(OSError):
+        for path in files:
+            path.unlink(missing_ok=True)
+        files[0].parent.rmdir()
+
+
+def _pieces(total: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, count) of the pieces; a single batch left over, which would have no error, goes with the last."""
+    first = 0
+    while first < total:
+        count = total - first if total - first <= PIECE + BATCH else PIECE
+        yield first, count
+        first += count
+
+
+def _kept(path: Path) -> PointKernel | None:
+    """Return a piece that is there and whole, or None."""
+    if not path.is_file():
+        return None
+    try:
+        part = load_kernel(path)
+    except InputError as error:
+        log.warning("a piece is simulated again: %s", error)
+        return None
+    return part if isinstance(part, PointKernel) else None
+
+
+def _keep(part: PointKernel, path: Path) -> None:
+    """Save a piece; a folder that takes no files is no reason to fail."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_kernel(part, path, overwrite=True)
+    except OSError as error:
+        log.warning("the pieces of this run cannot be kept, so it could not go on after a stop: %s", error)
+    except InputError:  # another run has just deleted the folder
+        log.info("a piece was not kept: %s", path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcdose.arguments import whole
+from mcdose.arguments import number, whole
 from mcdose.errors import Cancelled
 from mcdose.kernel import PointKernel
 from mcdose.media import Medium
@@ -25,6 +25,8 @@ BATCH = 4096  # histories of a batch
 PARTS = 32  # of the histories, whose spread tells how the errors of shells go together
 PHOTON_REACH_MM = 2000.0
 LOWEST_SOURCE_MEV, HIGHEST_SOURCE_MEV = 0.01, 3.0
+LOWEST_DENSITY, HIGHEST_DENSITY = 1e-6, 25.0  # g/cm3
+FURTHEST_MM = 1e9
 
 
 def dose_point_kernel(
@@ -52,7 +54,8 @@ def dose_point_kernel(
     shell_edges_mm : (n + 1,) mm, ascending from 0, optional
         None: 120 shells to 1.2 CSDA ranges of the highest energy, then 60 in equal ratios to 2 m.
     histories, first_history, threads, device, seed, progress : see `absorbed_dose`
-        A run that `progress` stops has the first batches, whole.
+        Fewer than two batches of 4096 histories cannot tell an error: it is NaN. A run that `progress` stops has the
+        first batches, whole.
     parameters : TransportParameters, optional
         None: `kernel_parameters` of the highest energy, finer than for voxels. The shortest shell stands for the voxel
         side, by which steps and the stopping range are measured.
@@ -76,7 +79,7 @@ def dose_point_kernel(
         named = nuclide(source)
         source, energies, mean = named.name, named.inverse_cdf(4096), named.mean_electron_energy_mev
     else:
-        energy = float(source)
+        energy = number("source", source)
         if not LOWEST_SOURCE_MEV <= energy <= HIGHEST_SOURCE_MEV:
             raise ValueError(
                 f"source must be a nuclide or an energy of {LOWEST_SOURCE_MEV} to {HIGHEST_SOURCE_MEV:g} MeV, "
@@ -127,20 +130,25 @@ def kernel_parameters(highest_mev: float) -> TransportParameters:
 
 
 def check_density(density_g_cm3: float | None, own: float) -> float:
-    """Return a density [g/cm3], for None the medium's own; raise ValueError unless it lies within 0 and 25."""
-    density = own if density_g_cm3 is None else float(density_g_cm3)
-    if not 0.0 < density <= 25.0:
-        raise ValueError(f"density_g_cm3 must lie within 0 and 25 g/cm3, got {density_g_cm3}")
+    """Return a density [g/cm3], for None the medium's own; raise ValueError unless it can be used."""
+    density = own if density_g_cm3 is None else number("density_g_cm3", density_g_cm3)
+    if not LOWEST_DENSITY <= density <= HIGHEST_DENSITY:
+        raise ValueError(
+            f"density_g_cm3 must lie within {LOWEST_DENSITY:g} and {HIGHEST_DENSITY:g} g/cm3, got {density_g_cm3}"
+        )
     return density
 
 
 def check_edges(shell_edges_mm: ArrayLike) -> NDArray[np.float64]:
     """Return shell edges as float64; raise ValueError unless they ascend from 0."""
-    edges = np.asarray(shell_edges_mm, np.float64)
+    try:
+        edges = np.asarray(shell_edges_mm, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"shell_edges_mm must be numbers, got {shell_edges_mm!r}") from None
     if edges.ndim != 1 or edges.size < 2 or edges[0] != 0.0 or not np.all(np.diff(edges) > 0.0):
         raise ValueError(f"shell_edges_mm must ascend from 0, at least two, got {shell_edges_mm!r}")
-    if not np.isfinite(edges[-1]):
-        raise ValueError(f"shell_edges_mm must be finite, got {edges[-1]}")
+    if not edges[-1] <= FURTHEST_MM:
+        raise ValueError(f"shell_edges_mm must be at most {FURTHEST_MM:g} mm, got {edges[-1]}")
     return edges
 
 
@@ -237,6 +245,7 @@ def _simulate(
             "mcdose": mcdose.__version__,
             "seed": seed,
             "first_history": first_history,
+            "cancelled": tally.histories < histories,
             "parameters": asdict(parameters),
             "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,
             "simulated_mean_energy_mev": float(total[0]) / 2**32 / tally.histories,
@@ -255,4 +264,4 @@ def _deviations(parts: NDArray[np.int64], histories: NDArray[np.int64]) -> NDArr
     weight = histories[:, None] / histories.sum()
     means = parts * 2.0**-32 / histories[:, None]
     mean = (weight * means).sum(axis=0)
-    return np.asarray(weight * (means - mean) * np.sqrt(histories.size / (histories.size - 1.0)))
+    return np.asarray(weight * (means - mean) / np.sqrt(1.0 - (weight**2).sum()))  # unbiased for any parts

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.arguments import whole
 from mcdose.constants import MEV_TO_JOULE
 from mcdose.errors import InputError
 from mcdose.jit import launcher
@@ -86,9 +87,20 @@ def voxel_kernel(
     ------
     ValueError, TypeError
         An argument that cannot be used.
+    InputError
+        A kernel of the library that is damaged.
     """
+    from mcdose.devices import choose_device
+    from mcdose.engine.cpu import thread_count
     from mcdose.nuclides import nuclide as find_nuclide
 
+    choose_device(device)
+    thread_count(threads)
+    seed = whole("seed", seed, 0, 2**64 - 1)
+    if histories is not None:
+        histories = whole("histories", histories, 1, 2**62)
+        if point_kernel is not None:
+            raise TypeError("histories and point_kernel exclude each other, got both")
     voxel = check_voxel(voxel_mm)
     chosen = medium if isinstance(medium, Medium) else find_medium(medium)
     density = check_density(density_g_cm3, chosen.density_g_cm3)
@@ -114,22 +126,16 @@ def voxel_kernel(
         values, errors = _symmetric(dose.dose_gy, dose.relative_uncertainty)
         values, errors = values * MGY_PER_MBQ_S, errors * MGY_PER_MBQ_S
         emitted = named.mean_electron_energy_mev
-        provenance |= dose.provenance | {"histories": dose.histories, "seed": seed}
+        provenance |= dose.provenance | {"histories": dose.histories, "seed": seed, "cancelled": dose.cancelled}
     else:
         if point_kernel is None:
-            point_kernel = known_point_kernel(named.name, chosen) if histories is None else None
-        if point_kernel is None:
-            point_kernel = dose_point_kernel(
-                named.name,
-                chosen,
-                histories=histories or SIMULATED_HISTORIES,
-                threads=threads,
-                device=device,
-                seed=seed,
-                progress=progress,
-            )
-            if histories is None:
-                remember_point_kernel(point_kernel, chosen)
+
+            def simulate(count: int) -> PointKernel:
+                return dose_point_kernel(
+                    named.name, chosen, histories=count, threads=threads, device=device, seed=seed, progress=progress
+                )
+
+            point_kernel = known_or_simulated(named.name, chosen, histories, simulate)
         kernel = point_kernel
         if kernel.source != named.name or kernel.medium != chosen.name:
             raise ValueError(
@@ -138,7 +144,8 @@ def voxel_kernel(
         values, errors = integrate(kernel, voxel, half, density)
         values, errors = values * to_s_value, errors * to_s_value
         emitted = kernel.emitted_mev
-        provenance |= {"point_kernel": kernel.provenance, "histories": kernel.histories}
+        provenance |= {"point_kernel": kernel.provenance, "histories": kernel.histories, "cancelled": kernel.cancelled}
+        provenance |= {key: kernel.provenance[key] for key in ("mcdose", "seed") if key in kernel.provenance}
     outside = emitted - float(values.sum()) / to_s_value
     return VoxelKernel(values, errors, voxel, named.name, chosen.name, density, outside, emitted, provenance)
 
@@ -174,36 +181,48 @@ def _cache_file(nuclide: str, medium: Medium) -> Path:
     """Return where the point kernel of a medium that the library lacks is kept, by all that it depends on."""
     from mcdose.jit import cache_folder
 
-    state = repr((nuclide, sorted(medium.composition.items()), medium.density_g_cm3, medium.mean_excitation_energy_ev))
+    composition = sorted(medium.composition.items())
+    state = repr((nuclide, medium.name, composition, medium.density_g_cm3, medium.mean_excitation_energy_ev))
     return cache_folder() / "kernels" / f"{nuclide}_{hashlib.sha256(state.encode()).hexdigest()[:16]}_point.h5"
 
 
-def known_point_kernel(nuclide: str, medium: Medium) -> PointKernel | None:
-    """Return the point kernel from the library or from the user's cache, or None."""
-    from mcdose.kernel_file import load_kernel
+def known_or_simulated(
+    nuclide: str, medium: Medium, histories: int | None, simulate: Callable[[int], PointKernel]
+) -> PointKernel:
+    """Return the point kernel of the library, of the user's cache, or one simulated now.
+
+    Parameters
+    ----------
+    histories : None takes a known one, else simulates one million histories and keeps them; a number simulates so many
+    simulate : called with the histories
+    """
+    if histories is not None:
+        return simulate(histories)
+    from mcdose.kernel_file import find_kernel, load_kernel
     from mcdose.media import media
 
-    names: list[str | Path] = [_cache_file(nuclide, medium)]
-    if medium.name in media() and find_medium(medium.name) == medium:
-        names.insert(0, f"{nuclide}/{medium.name}/point")
-    for name in names:
+    name = f"{nuclide}/{medium.name}/point"
+    if medium.name in media() and find_medium(medium.name) == medium and find_kernel(name) is not None:
+        known = load_kernel(name)
+        if isinstance(known, PointKernel):
+            return known
+    path = _cache_file(nuclide, medium)
+    if path.is_file():
         try:
-            kernel = load_kernel(name)
-        except InputError:
-            continue
-        if isinstance(kernel, PointKernel):
-            return kernel
-    return None
-
-
-def remember_point_kernel(kernel: PointKernel, medium: Medium) -> None:
-    """Keep a simulated point kernel for the next time; a cache that cannot be written is no reason to fail."""
-    path = _cache_file(str(kernel.source), medium)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kernel.save(path, overwrite=True)
-    except OSError as error:
-        log.info("the point kernel was not kept: %s", error)
+            known = load_kernel(path)
+        except InputError as error:
+            log.warning("a point kernel is simulated again: %s", error)
+        else:
+            if isinstance(known, PointKernel):
+                return known
+    kernel = simulate(SIMULATED_HISTORIES)
+    if kernel.histories >= SIMULATED_HISTORIES:  # a run that was stopped is no kernel for next time
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            kernel.save(path, overwrite=True)
+        except (OSError, InputError) as error:  # a cache that cannot be written is no reason to fail
+            log.info("the point kernel was not kept: %s", error)
+    return kernel
 
 
 def integrate(
@@ -219,8 +238,8 @@ def integrate(
 
     The deviations of the point kernel's parts are integrated alike, so the errors know how shells go together. They
     come from at most 32 parts, so they are themselves uncertain by 13 %. The integration errs by less than 0.1 % where
-    S is above 1 % of the self value, and by up to 1 % in single voxels further out (the spread of the equivalent
-    voxels of a cube, 0.5 to 6 mm); that is not in the standard errors.
+    S is above 1 % of the self value (0.5 to 6 mm, against 20 times the points), and by up to a tenth in single small
+    voxels in the tail of bremsstrahlung; that is not in the standard errors.
     """
     scale = kernel.density_g_cm3 / density_g_cm3
     edges = np.asarray(kernel.shell_edges_mm) * scale
@@ -301,7 +320,7 @@ def _symmetric(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return means over the mirror images of each voxel and their standard errors, images taken as independent."""
     values = dose.astype(np.float64)
-    variance = np.nan_to_num(relative.astype(np.float64) * values) ** 2
+    variance = np.where(values > 0.0, relative.astype(np.float64) * values, 0.0) ** 2
     for axis in range(3):
         values = 0.5 * (values + np.flip(values, axis))
         off = 0.25 * (variance + np.flip(variance, axis))

@@ -21,7 +21,7 @@ def made_up(shells=240):
     fraction = np.diff(np.tile(scaled_shape(np.linspace(0.0, 1.2, shells + 1)), (GRID.size, 1)), axis=1)
     energy = GRID[:, None] * fraction
     deviations = 0.01 * energy[:, None] * np.array([1.0, -1.0])[:, None]
-    return ElectronKernels(GRID, edges, energy, 0.01 * energy, deviations, "water", 1.0, 7, {"mcdose": "0"})
+    return ElectronKernels(GRID, edges, energy, 0.01 * energy, deviations, "water", 1.0, 7, {"mcdose": "0", "seed": 0})
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,7 @@ def test_voxels_of_a_composed_kernel(library):
         (([0.1, 0.2], [0.0, 0.0]), "must be at least 0 and not all 0"),
         (([0.1, float("nan")], [1.0, 1.0]), "must ascend within"),
         (([0.1, 0.2, 0.3], [1.0, 1.0]), "energies and densities of one length"),
+        (1 << 40, "source must be an energy of 0.01 to 3 MeV"),
         ("Xx-1", "Xx-1"),
     ],
 )
@@ -125,8 +126,41 @@ def test_bad_sources(source, message):
         made_up().compose(source)
 
 
+@pytest.mark.parametrize("source", [True, None, ([0.1, 0.2],), np.array([1.0]), ("a", "b"), b"Y-90"])
+def test_sources_of_a_wrong_kind(source):
+    with pytest.raises((TypeError, ValueError), match="must be"):
+        made_up().compose(source)
+
+
+@pytest.mark.parametrize("source", [1, np.float32(1.0), np.int64(1)])
+def test_an_energy_may_be_any_number(source):
+    np.testing.assert_array_equal(made_up().compose(source).energy_mev, made_up().compose(1.0).energy_mev)
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        ([0.0, 3.0], [0.0, 1.0]),
+        ([0.5, 0.501], [1.0, 1.0]),
+        ([0.0, 1.0, 1.0 + 1e-9, 2.0], [0.0, 0.0, 1.0, 0.0]),
+        ([0.0, 0.005], [1.0, 1.0]),
+    ],
+)
+def test_no_energy_is_lost(spectrum):
+    """From nothing at zero energy, within one interval of the grid, a step, all below the lowest energy."""
+    kernel = made_up().compose(spectrum)
+    energies, density = np.array(spectrum)
+    fine = np.union1d(np.linspace(energies[0], energies[-1], 200_001), energies)
+    weight = np.interp(fine, energies, density)
+    assert kernel.emitted_mev == pytest.approx(np.trapezoid(fine * weight, fine) / np.trapezoid(weight, fine), rel=1e-6)
+    assert kernel.energy_mev.sum() == pytest.approx(kernel.emitted_mev, rel=1e-9)
+    assert kernel.energy_mev.min() >= 0.0
+
+
 def test_bad_shells_and_density():
+    with pytest.raises(ValueError, match=r"shell_edges_mm must be at most .* mm, as far as the kernels go, got 5000"):
+        made_up().compose(1.0, shell_edges_mm=[0.0, 5000.0])
     with pytest.raises(ValueError, match="shell_edges_mm must ascend from 0"):
         made_up().compose(1.0, shell_edges_mm=[1.0, 2.0])
-    with pytest.raises(ValueError, match="density_g_cm3 must lie within 0 and 25"):
+    with pytest.raises(ValueError, match="density_g_cm3 must lie within 1e-06 and 25"):
         made_up().compose(1.0, density_g_cm3=-1.0)

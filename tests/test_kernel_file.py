@@ -401,12 +401,13 @@ def test_registry_lists_every_kernel_of_the_library():
         kernel = load_kernel(path)
         if isinstance(kernel, ElectronKernels):
             assert kernel.electron_energy_mev.tolist() == energies_mev(recipe)
+            assert kernel.provenance["seed"] == [recipe["seed"] + k for k in range(kernel.electron_energy_mev.size)]
         else:
             assert kernel.source == recipe["source"]
+            assert kernel.provenance["seed"] == recipe["seed"]
             assert kernel.shell_edges_mm.tolist() == recipe["edges"]
         assert (kernel.medium, name) == (recipe["medium"], recipe["name"])
         assert kernel.histories == row["histories"] >= recipe["histories"]
-        assert kernel.provenance["seed"] == recipe["seed"]
         assert kernel.density_g_cm3 == mcdose.medium(kernel.medium).density_g_cm3
 
 

@@ -62,7 +62,10 @@ def test_default_shells_reach_two_metres():
         ({"source": 5.0}, "source must be a nuclide or an energy of 0.01 to 3 MeV, got 5.0"),
         ({"source": "Y-90", "shell_edges_mm": [0.0, 2.0, 1.0]}, "shell_edges_mm must ascend from 0"),
         ({"source": "Y-90", "shell_edges_mm": [1.0, 2.0]}, "shell_edges_mm must ascend from 0"),
-        ({"source": "Y-90", "density_g_cm3": -1.0}, "density_g_cm3 must lie within 0 and 25 g/cm3, got -1.0"),
+        ({"source": "Y-90", "density_g_cm3": -1.0}, "density_g_cm3 must lie within 1e-06 and 25 g/cm3, got -1.0"),
+        ({"source": "Y-90", "density_g_cm3": 1e-12}, "density_g_cm3 must lie within 1e-06 and 25 g/cm3, got 1e-12"),
+        ({"source": "Y-90", "shell_edges_mm": [0.0, 1e40]}, "shell_edges_mm must be at most 1e\\+09 mm, got 1e\\+40"),
+        ({"source": "Y-90", "threads": 0}, "threads must lie within 1 to 4096, got 0"),
         ({"source": "Y-90", "histories": 0}, "histories must lie within 1"),
         ({"source": "Y-91"}, "Y-91"),
         ({"source": "Y-90", "medium": "cheese"}, "cheese"),
@@ -70,6 +73,20 @@ def test_default_shells_reach_two_metres():
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        dose_point_kernel(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"source": None}, "source must be a number, got None"),
+        ({"source": True}, "source must be a number, got True"),
+        ({"source": 1.0, "shell_edges_mm": "abc"}, "shell_edges_mm must be numbers, got 'abc'"),
+        ({"source": 1.0, "density_g_cm3": "1"}, "density_g_cm3 must be a number, got '1'"),
+    ],
+)
+def test_arguments_of_a_wrong_kind(arguments, message):
+    with pytest.raises(TypeError, match=message):
         dose_point_kernel(**arguments)
 
 
@@ -89,6 +106,14 @@ def test_deviations_are_those_of_the_parts():
     np.testing.assert_allclose(np.sqrt((whole.deviations_mev**2).sum(axis=0)), whole.standard_error_mev, rtol=0.05)
 
 
+@pytest.mark.parametrize("histories", [BATCH + 1, BATCH + 100, 40 * BATCH])
+def test_deviations_and_batches_tell_the_same_error(histories):
+    """Parts of any size: the mean ratio over the shells of the core, each of which is uncertain itself."""
+    kernel = dose_point_kernel(1.0, shell_edges_mm=np.linspace(0.0, 4.0, 21), histories=histories, seed=9)
+    ratio = (kernel.deviations_mev**2).sum(axis=0) / kernel.standard_error_mev**2
+    assert 0.6 < ratio.mean() < 1.7
+
+
 def test_one_batch_has_no_error():
     kernel = dose_point_kernel(1.0, histories=BATCH)
     assert np.isnan(kernel.deviations_mev).all()
@@ -99,6 +124,8 @@ def test_stopping_keeps_the_first_batches():
     stopped = dose_point_kernel("Y-90", histories=10**9, seed=2, progress=lambda done, total: done < 5 * BATCH)
     short = dose_point_kernel("Y-90", histories=5 * BATCH, seed=2)
     assert stopped.histories == 5 * BATCH
+    assert stopped.cancelled
+    assert not short.cancelled
     assert stopped.energy_mev.tobytes() == short.energy_mev.tobytes()
     assert stopped.standard_error_mev.tobytes() == short.standard_error_mev.tobytes()
     assert stopped.deviations_mev.tobytes() == short.deviations_mev.tobytes()

@@ -1,8 +1,10 @@
 """Voxel S values: the integration over a point kernel against closed forms, and against direct simulation."""
 
+import shutil
 import sys
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +71,7 @@ def test_a_simulated_kernel_is_remembered_unless_its_histories_were_asked_for(tm
     assert not kept.exists()
     first = voxel_kernel("Y-90", medium=own)
     before = kept.read_bytes()
+    voxel_kernel("Y-90", medium=own, voxel_mm=(5.0, 5.0, 5.0))
     again = voxel_kernel("Y-90", medium=own)
     np.testing.assert_array_equal(first.values, again.values)
     assert first.provenance["histories"] == 3 * 4096
@@ -109,14 +112,43 @@ def test_both_methods_agree():
     assert 0.0 < folded.outside_mev < 0.01
 
 
+def test_a_stopped_kernel_is_not_remembered(tmp_path, monkeypatch):
+    kept = tmp_path / "kernels" / "muscle.h5"
+    monkeypatch.setattr(sys.modules["mcdose.voxel_kernel"], "_cache_file", lambda nuclide, medium: kept)
+    stopped = voxel_kernel("Y-90", medium="muscle", progress=lambda done, total: done < 8192)
+    assert stopped.cancelled
+    assert stopped.provenance["histories"] == 8192
+    assert not kept.exists()
+
+
+def test_a_damaged_library_is_not_passed_over(tmp_path, monkeypatch):
+    """The sha256 of the registry is another: better an error than a simulation in silence."""
+    library = tmp_path / "library"
+    shutil.copytree(Path(mcdose.__file__).parents[1] / "kernels", library)
+    with (library / "Y-90_water_point.h5").open("ab") as file:
+        file.write(b"!")
+    monkeypatch.setenv("MCDOSE_KERNELS", str(library))
+    with pytest.raises(mcdose.InputError, match="its sha256 must be"):
+        voxel_kernel("Y-90")
+
+
+def test_no_error_is_told_where_one_history_cannot_tell_it():
+    kernel = voxel_kernel("Y-90", method="monte-carlo", histories=1)
+    assert np.isnan(kernel.standard_error[kernel.values > 0.0]).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"seed": -1}, "seed must lie within 0"),
+        ({"threads": -4}, "threads must lie within 1"),
+        ({"histories": 0}, "histories must lie within 1"),
+        ({"device": "cuda"}, "cuda"),
         ({"voxel_mm": (3.0, -3.0, 3.0)}, "voxel_mm must be positive"),
         ({"method": "magic"}, "method must be one of point-kernel, monte-carlo, got 'magic'"),
         ({"radius_mm": 0.0}, "radius_mm must lie within"),
         ({"radius_mm": 2000.0, "voxel_mm": (0.1, 0.1, 0.1)}, "radius_mm must need at most"),
-        ({"density_g_cm3": 0.0}, "density_g_cm3 must lie within"),
+        ({"density_g_cm3": 0.0}, "density_g_cm3 must lie within 1e-06 and 25"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shutil
 import sys
 import time
 import tomllib
@@ -27,7 +26,7 @@ from mcdose.electron_kernels import ElectronKernels
 from mcdose.io.output import whole_file
 from mcdose.kernel import PointKernel
 from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, library_file, save_kernel
-from mcdose.kernel_pieces import code_hash, point_kernel_in_pieces
+from mcdose.kernel_pieces import code_hash, forget_pieces, point_kernel_in_pieces
 
 LIBRARY = Path(__file__).resolve().parents[1] / "kernels"
 
@@ -53,15 +52,17 @@ def energies_mev(recipe: dict) -> list[float]:
     return [float(f"{e:.6g}") for e in np.geomspace(grid["lowest_mev"], grid["highest_mev"], grid["count"])]
 
 
-def simulate(source: str | float, recipe: dict, arguments: argparse.Namespace) -> tuple[PointKernel, Path]:
-    """Return a point kernel and the folder of its pieces."""
+def simulate(
+    source: str | float, recipe: dict, seed: int, arguments: argparse.Namespace
+) -> tuple[PointKernel, list[Path]]:
+    """Return a point kernel and the files of its pieces."""
     began = time.perf_counter()
-    kernel, folder = point_kernel_in_pieces(
+    kernel, files = point_kernel_in_pieces(
         source,
         recipe["medium"],
         shell_edges_mm=recipe["edges"],
         histories=recipe["histories"],
-        seed=recipe["seed"],
+        seed=seed,
         threads=arguments.threads,
         progress=_show,
         folder=arguments.pieces,
@@ -73,13 +74,13 @@ def simulate(source: str | float, recipe: dict, arguments: argparse.Namespace) -
         f"in shells {kernel.energy_mev.sum() / kernel.emitted_mev:.6f} of what was emitted",
         flush=True,
     )
-    return replace(kernel, deviations_mev=_short(kernel.deviations_mev)), folder
+    return replace(kernel, deviations_mev=_short(kernel.deviations_mev)), files
 
 
 def electron_kernels(kernels: list[PointKernel]) -> ElectronKernels:
     """Put kernels of mono-energetic electrons together."""
     first = kernels[0]
-    differ = ("parameters", "simulated_mean_energy_mev", "escaped_mev", "flights_per_history")
+    differ = ("seed", "parameters", "simulated_mean_energy_mev", "escaped_mev", "flights_per_history")
     return ElectronKernels(
         np.array([kernel.emitted_mev for kernel in kernels]),
         np.stack([kernel.shell_edges_mm for kernel in kernels]),
@@ -100,16 +101,17 @@ def build(path: Path, arguments: argparse.Namespace) -> None:
     """Make the kernel of a recipe."""
     recipe = read_recipe(path)
     if "electrons" in recipe:
-        made = [simulate(energy, recipe, arguments) for energy in energies_mev(recipe)]
+        numbered = enumerate(energies_mev(recipe))
+        made = [simulate(energy, recipe, recipe["seed"] + k, arguments) for k, energy in numbered]
         kernel = electron_kernels([kernel for kernel, _ in made])
     else:
-        made = [simulate(recipe["source"], recipe, arguments)]
+        made = [simulate(recipe["source"], recipe, recipe["seed"], arguments)]
         kernel = made[0][0]
     kernel = replace(kernel, provenance={**kernel.provenance, "code_sha256": code_hash(), "recipe": path.name})
     save_kernel(kernel, arguments.out / library_file(recipe["name"]), overwrite=True)
     register(arguments.out, recipe["name"], path.name, kernel.histories)
-    for _, folder in made:
-        shutil.rmtree(folder)
+    for _, files in made:
+        forget_pieces(files)
 
 
 def register(out: Path, name: str, recipe_file: str, histories: int) -> None:

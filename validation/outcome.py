@@ -15,7 +15,7 @@ from typing import Any
 HERE = Path(__file__).parent
 SEED = 1
 QUICK_SEED = 20
-QUICK_SIGMAS = 3.5  # instead of 2: one false alarm in 2000 figures, of which there are 400
+QUICK_SIGMAS = 3.5  # instead of 2: one false alarm in 2000 figures that have no limit to spare
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     python -m validation.penelope y90 FOLDER [--medium NAME] [--histories N] [--chunks FIRST END]
     python -m validation.penelope ENERGY_MEV FOLDER [--medium NAME] [--histories N] [--chunks FIRST END]
 
-writes a CSV for each chunk (its own seed) into FOLDER; chunks that are there are not run again. `carry_references.py`
+writes a CSV for each chunk (its own seed) into FOLDER; chunks that are there are not run again. `carry_penelope.py`
 puts them together. pypenred is AGPL: it is installed apart, for these comparisons only, and never imported by mcdose.
 """
 
@@ -114,9 +114,9 @@ def reference_cuts(highest_mev: float) -> Cuts:
 
 
 def shell_edges_mm(source: str | float, where: Medium) -> NDArray[np.float64]:
-    """Return the shells of a comparison: of the nuclide 120 to 12 mm in water, else 120 to 1.2 CSDA ranges."""
+    """Return the shells of a comparison: of the nuclide 120 to 12 mm in water, to 6 mm in bone, else to 1.2 ranges."""
     if isinstance(source, str):
-        return np.asarray(np.arange(121) / 10.0 if where.density_g_cm3 < 1.0 else np.arange(121) / 20.0)
+        return np.asarray(np.arange(121) / 10.0 if where.name == "water-icru90" else np.arange(121) / 20.0)
     return np.linspace(0.0, 12.0 * float(csda_range(where, source)) / where.density_g_cm3, 121)
 
 

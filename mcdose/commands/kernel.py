@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +53,8 @@ def run_point(args: argparse.Namespace) -> int:
     with _as_input_error():
         source = _source(args.source)
     _check(args)
+    from mcdose.kernel_pieces import forget_pieces
+
     with Console(verbose=args.verbose, silent=args.json) as console:
         console.show_held()
         with _as_input_error():  # of arguments that only the simulation can judge
@@ -62,7 +63,7 @@ def run_point(args: argparse.Namespace) -> int:
             )
         console.clear()
         _write(kernel, files, args.overwrite)
-        shutil.rmtree(pieces)
+        forget_pieces(pieces)
     figures = _point_figures(kernel)
     _show(args, figures, _point_report(figures), files, console.warnings)
     return 0
@@ -75,15 +76,24 @@ def run_voxel(args: argparse.Namespace) -> int:
     voxel_mm = tuple(args.voxel_mm) * (3 // len(args.voxel_mm))
     files = _files(args)
     _check(args)
-    from mcdose.voxel_kernel import voxel_kernel
+    from mcdose.kernel_pieces import forget_pieces
+    from mcdose.media import medium
+    from mcdose.voxel_kernel import known_or_simulated, voxel_kernel
 
     with Console(verbose=args.verbose, silent=args.json) as console:
         console.show_held()
-        point, pieces = None, None
+        point = None
+        pieces: list[Path] = []
+
+        def simulate(histories: int) -> PointKernel:
+            kernel, files = _resumable(console, args, args.nuclide, None, histories, None)
+            pieces.extend(files)
+            return kernel
+
         with _as_input_error():
             _check_array(args, voxel_mm)
             if args.method == "point-kernel":
-                point, pieces = _point_kernel(console, args)
+                point = known_or_simulated(args.nuclide, medium(args.medium), args.histories, simulate)
             kernel = voxel_kernel(
                 args.nuclide,
                 voxel_mm,
@@ -91,7 +101,7 @@ def run_voxel(args: argparse.Namespace) -> int:
                 density_g_cm3=args.density,
                 method=args.method,
                 radius_mm=args.radius_mm,
-                histories=args.histories,
+                histories=args.histories if point is None else None,
                 point_kernel=point,
                 threads=args.threads,
                 device=args.device,
@@ -100,8 +110,8 @@ def run_voxel(args: argparse.Namespace) -> int:
             )
         console.clear()
         _write(kernel, files, args.overwrite)
-        if pieces is not None:
-            shutil.rmtree(pieces)
+        if pieces:
+            forget_pieces(pieces)
     figures = _voxel_figures(kernel)
     _show(args, figures, _voxel_report(figures), files, console.warnings)
     return 0
@@ -125,22 +135,6 @@ def _check_array(args: argparse.Namespace, voxel_mm: tuple[float, ...]) -> None:
     )
 
 
-def _point_kernel(console: Console, args: argparse.Namespace) -> tuple[PointKernel, Path | None]:
-    """Return the point kernel of a voxel kernel, known or simulated now, and the folder of its pieces if it was."""
-    from mcdose.media import medium
-    from mcdose.nuclides import nuclide
-    from mcdose.voxel_kernel import SIMULATED_HISTORIES, known_point_kernel, remember_point_kernel
-
-    name, chosen = nuclide(args.nuclide).name, medium(args.medium)
-    known = known_point_kernel(name, chosen) if args.histories is None else None
-    if known is not None:
-        return known, None
-    kernel, pieces = _resumable(console, args, name, None, args.histories or SIMULATED_HISTORIES, None)
-    if args.histories is None:
-        remember_point_kernel(kernel, chosen)
-    return kernel, pieces
-
-
 def _resumable(
     console: Console,
     args: argparse.Namespace,
@@ -148,8 +142,8 @@ def _resumable(
     density_g_cm3: float | None,
     histories: int,
     shell_edges_mm: list[float] | None,
-) -> tuple[PointKernel, Path]:
-    """Simulate a point kernel in pieces that outlive Ctrl-C; return it and the folder of its pieces."""
+) -> tuple[PointKernel, list[Path]]:
+    """Simulate a point kernel in pieces that outlive Ctrl-C; return it and the files of its pieces."""
     from mcdose.kernel_pieces import point_kernel_in_pieces
 
     kept, before = 0, None
@@ -310,7 +304,7 @@ def _voxel_figures(kernel: VoxelKernel) -> dict[str, Any]:
     for offset in NEAR:
         index = tuple(m + k for m, k in zip(middle, offset, strict=True))
         value, error = float(kernel.values[index]), float(kernel.standard_error[index])
-        near.append({"offset": list(offset), "s_mgy_per_mbq_s": value, "standard_error_mgy_per_mbq_s": error})
+        near.append({"offset": list(offset), "s_mgy_per_mbq_s": value, "standard_error_mgy_per_mbq_s": _known(error)})
     return {
         "mcdose_version": __version__,
         "nuclide": kernel.nuclide,
@@ -328,6 +322,11 @@ def _voxel_figures(kernel: VoxelKernel) -> dict[str, Any]:
     }
 
 
+def _known(error: float) -> float | None:
+    """Return an error, or None when one batch alone could not tell it."""
+    return None if math.isnan(error) else error
+
+
 def _voxel_report(figures: dict[str, Any]) -> str:
     times = " x ".join
     lines = [
@@ -340,7 +339,7 @@ def _voxel_report(figures: dict[str, Any]) -> str:
     ]
     for row in figures["near"]:
         value, error = row["s_mgy_per_mbq_s"], row["standard_error_mgy_per_mbq_s"]
-        percent = f"{100 * error / value:.3f}" if value > 0.0 else "-"
+        percent = f"{100 * error / value:.3f}" if value > 0.0 and error is not None else "-"
         lines.append(f"{tuple(row['offset'])!s:10}  {value:14.5e}  {percent:>7}")
     lines += [
         "",
