@@ -78,7 +78,10 @@ def run_voxel(args: argparse.Namespace) -> int:
     _check(args)
     from mcdose.kernel_pieces import forget_pieces
     from mcdose.media import medium
+    from mcdose.nuclides import nuclide
     from mcdose.voxel_kernel import known_or_simulated, voxel_kernel
+
+    name = nuclide(args.nuclide).name
 
     with Console(verbose=args.verbose, silent=args.json) as console:
         console.show_held()
@@ -86,16 +89,16 @@ def run_voxel(args: argparse.Namespace) -> int:
         pieces: list[Path] = []
 
         def simulate(histories: int) -> PointKernel:
-            kernel, files = _resumable(console, args, args.nuclide, None, histories, None)
-            pieces.extend(files)
-            return kernel
+            point, of_point = _resumable(console, args, name, None, histories, None)
+            pieces.extend(of_point)
+            return point
 
         with _as_input_error():
             _check_array(args, voxel_mm)
             if args.method == "point-kernel":
-                point = known_or_simulated(args.nuclide, medium(args.medium), args.histories, simulate)
+                point = known_or_simulated(name, medium(args.medium), args.histories, simulate)
             kernel = voxel_kernel(
-                args.nuclide,
+                name,
                 voxel_mm,
                 args.medium,
                 density_g_cm3=args.density,
