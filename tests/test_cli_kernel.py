@@ -119,7 +119,7 @@ def test_a_radius_beyond_the_shells_is_a_dash(run, out):
 
 
 def test_an_interrupted_run_goes_on_where_it_was(run, out, cache, monkeypatch):
-    """Pieces of two batches, the last of three; Ctrl-C in it: the others are not run again, the sum is that of one run."""
+    """Pieces of two batches, the last of three; Ctrl-C in it: the others are not run again; the sum is one run's."""
     monkeypatch.setattr("mcdose.kernel_pieces.PIECE", 2 * BATCH)
     argv = ("point", "Y-90", "--histories", 7 * BATCH, "--seed", 2**64 - 1, "-o", out / "k.h5", "--plot", out / "k.svg")
 
