@@ -13,6 +13,11 @@ def number(name: str, value: Any) -> float:
     return float(value)
 
 
+def thread_limit(threads: Any) -> int | None:
+    """Return a number of threads that can be asked for, None for as many as there are, or raise."""
+    return None if threads is None else whole("threads", threads, 1, 4096)
+
+
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """Return a whole number within limits, or raise."""
     try:

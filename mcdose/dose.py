@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 import mcdose
-from mcdose.arguments import number, whole
+from mcdose.arguments import number, thread_limit, whole
 from mcdose.devices import choose_device
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
@@ -141,6 +141,7 @@ def absorbed_dose(
     histories = None if histories is None else whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
+    threads = thread_limit(threads)
     from mcdose.regions import check_regions
 
     checked_regions = check_regions(regions, problem, density_floor_g_cm3)

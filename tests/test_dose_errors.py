@@ -165,7 +165,7 @@ def test_unknown_argument_is_a_type_error():
     [
         ("delta_cut_mev", 0.0005),
         ("photon_cut_mev", 2.0),
-        ("lowest_mev", 0.005),
+        ("lowest_mev", 0.001),
         ("stop", -0.1),
         ("coarse", 11.0),
         ("step_fine", 0.0),
@@ -174,7 +174,7 @@ def test_unknown_argument_is_a_type_error():
     ],
 )
 def test_parameters_out_of_range(field, value):
-    """Trap: the residual-range cut is floored at 10 keV (`lowest_mev`)."""
+    """Trap: the residual-range cut is floored (`lowest_mev`), 10 keV by default, and never below the tables."""
     with pytest.raises(ValueError, match=f"{field} must lie within .* got {value}"):
         mcdose.TransportParameters(**{field: value})
 

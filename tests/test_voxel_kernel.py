@@ -4,13 +4,13 @@ import shutil
 import sys
 from dataclasses import replace
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mcdose
 from mcdose.kernel import PointKernel
+from mcdose.kernel_file import find_kernel
 from mcdose.voxel_kernel import integrate, voxel_kernel
 
 
@@ -124,7 +124,7 @@ def test_a_stopped_kernel_is_not_remembered(tmp_path, monkeypatch):
 def test_a_damaged_library_is_not_passed_over(tmp_path, monkeypatch):
     """The sha256 of the registry is another: better an error than a simulation in silence."""
     library = tmp_path / "library"
-    shutil.copytree(Path(mcdose.__file__).parents[1] / "kernels", library)
+    shutil.copytree(find_kernel("Y-90/water/point").parent, library)
     with (library / "Y-90_water_point.h5").open("ab") as file:
         file.write(b"!")
     monkeypatch.setenv("MCDOSE_KERNELS", str(library))

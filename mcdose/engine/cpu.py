@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mcdose.arguments import whole
+from mcdose.arguments import thread_limit
 from mcdose.jit import cache_folder, launcher
 from mcdose.transport.history import follow
 from mcdose.transport.source import Source
@@ -45,7 +45,7 @@ def is_compiled() -> bool:
 
 def thread_count(threads: int | None) -> int:
     """Return the number of threads to use: the one asked for, else `NUMBA_NUM_THREADS`, else those of the machine."""
-    return int(numba.config.NUMBA_NUM_THREADS) if threads is None else whole("threads", threads, 1, 4096)
+    return thread_limit(threads) or int(numba.config.NUMBA_NUM_THREADS)
 
 
 class CpuEngine:
