@@ -90,6 +90,15 @@ def test_arguments_of_a_wrong_kind(arguments, message):
         dose_point_kernel(**arguments)
 
 
+def test_error_of_a_radius_is_the_spread_of_runs():
+    """24 runs: the sample variance over the mean reported one, which chi-square lets vary by 30 % (1 sigma)."""
+    runs = [dose_point_kernel("Y-90", shell_edges_mm=EDGES, histories=8 * BATCH, seed=seed) for seed in range(24)]
+    for fraction in (0.5, 0.9):
+        radii = np.array([run.radius_containing(fraction) for run in runs])
+        errors = np.array([run.radius_standard_error(fraction) for run in runs])
+        assert 0.35 < radii.var(ddof=1) / (errors**2).mean() < 2.2
+
+
 def test_radius_out_of_reach(y90):
     with pytest.raises(ValueError, match="fraction must lie between 0 and 1"):
         y90.radius_containing(1.0)

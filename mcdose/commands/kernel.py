@@ -265,18 +265,22 @@ def _point_figures(kernel: PointKernel) -> dict[str, Any]:
         "histories": kernel.histories,
         "seed": kernel.provenance["seed"],
         "emitted_mev": kernel.emitted_mev,
-        **{name: _radius(kernel, fraction) for name, fraction in FRACTIONS.items()},
+        **{
+            key: value for name, fraction in FRACTIONS.items() for key, value in _radius(kernel, name, fraction).items()
+        },
         "shells": int(kernel.energy_mev.size),
         "outermost_mm": float(kernel.shell_edges_mm[-1]),
         "fraction_in_shells": float(kernel.energy_mev.sum() / kernel.emitted_mev),
     }
 
 
-def _radius(kernel: PointKernel, fraction: float) -> float | None:
+def _radius(kernel: PointKernel, name: str, fraction: float) -> dict[str, float | None]:
+    """Return a radius and its standard error; None for what the shells do not hold, or one batch cannot tell."""
     try:
-        return kernel.radius_containing(fraction)
+        radius, error = kernel.radius_containing(fraction), _known(kernel.radius_standard_error(fraction))
     except ValueError:  # more than the shells hold
-        return None
+        radius, error = None, None
+    return {name: radius, f"{name[:3]}_standard_error_mm": error}
 
 
 def _point_report(figures: dict[str, Any]) -> str:
@@ -289,8 +293,9 @@ def _point_report(figures: dict[str, Any]) -> str:
         f"emitted    {figures['emitted_mev']:.5g} MeV per {'decay' if named else 'electron'}",
     ]
     for name in FRACTIONS:
-        radius = figures[name]
-        lines.append(f"{name[:3].upper()}        {'-' if radius is None else f'{radius:.4g} mm'}")
+        radius, error = figures[name], figures[f"{name[:3]}_standard_error_mm"]
+        sigma = "" if error is None else f" +- {error:.1g}"
+        lines.append(f"{name[:3].upper()}        {'-' if radius is None else f'{radius:#.5g}{sigma} mm'}")
     lines.append(
         f"in shells  {100 * figures['fraction_in_shells']:.3f} % of the emitted energy, "
         f"{figures['shells']} shells to {figures['outermost_mm']:g} mm"
