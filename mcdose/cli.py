@@ -134,7 +134,11 @@ def _add_kernel(commands: argparse._SubParsersAction[Parser]) -> None:
         "Histories are run in pieces of 2^20 that are kept in the user's cache until the kernel is written: after "
         "Ctrl-C the same command goes on where it was.",
     )
-    point.add_argument("source", metavar="SOURCE", help="nuclide, such as Y-90, or energy of electrons in MeV")
+    point.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="nuclide, such as Y-90, or energy of electrons in MeV (0.01 to 3, validated from 0.05)",
+    )
     point.add_argument(
         "--shells-mm",
         type=shell_edges,
