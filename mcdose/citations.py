@@ -29,15 +29,9 @@ def citations(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) 
         simulated = True
         source = result.nuclide if isinstance(result, VoxelKernel) else getattr(result, "source", None)
         media = [(result.medium, find_medium(result.medium).sources if result.medium in known_media() else ())]
-    lines = [line.format(version=_version(result)) for line in METHOD[: None if simulated else 1]]
+    lines = [line.format(version=result.provenance["mcdose"]) for line in METHOD[: None if simulated else 1]]
     if source in nuclides():
         lines += [f"{source}: {text}" for text in nuclide(source).sources]
     for name, sources in media:
         lines += [f"{name}: {text}" for text in sources or ["composition of the user"]]
     return "\n".join(dict.fromkeys(lines))
-
-
-def _version(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) -> str:
-    """Return the version of mcdose that simulated it."""
-    provenance = result.provenance
-    return str(provenance.get("mcdose") or provenance["point_kernel"]["mcdose"])

@@ -181,14 +181,12 @@ class ElectronKernels:
 
 def _cells_of(energy: Array, density: Array) -> tuple[Array, Array]:
     """Return mean energies and parts of the cells of a piecewise linear spectrum, exact in number and energy."""
+    from mcdose.nuclides import linear_moments
+
     edges = np.linspace(energy[0], energy[-1], CELLS + 1)
     points = np.union1d(energy, edges)
-    value = np.interp(points, energy, density)
-    width = np.diff(points)
-    number = width * (value[1:] + value[:-1]) / 2.0
-    below, above = points[:-1], points[1:]
-    moment = width / 6.0 * (value[:-1] * (2.0 * below + above) + value[1:] * (below + 2.0 * above))
-    cell = np.clip(np.searchsorted(edges, below, side="right") - 1, 0, CELLS - 1)
+    number, moment = linear_moments(points, np.interp(points, energy, density))
+    cell = np.clip(np.searchsorted(edges, points[:-1], side="right") - 1, 0, CELLS - 1)
     numbers = np.bincount(cell, number, CELLS)
     moments = np.bincount(cell, moment, CELLS)
     filled = numbers > 0.0

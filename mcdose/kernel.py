@@ -10,8 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class _Kernel:
+    """What all kernels have in common."""
+
+    provenance: dict[str, Any]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was stopped before all of its histories."""
+        return bool(self.provenance.get("cancelled", False))
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the kernel as HDF5; see `mcdose.kernel_file`."""
+        from mcdose.kernel_file import save_kernel
+
+        save_kernel(self, path, overwrite=overwrite)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, eq=False)
-class PointKernel:
+class PointKernel(_Kernel):
     """Energy deposited around a point source in an unbounded medium.
 
     Parameters
@@ -36,11 +53,6 @@ class PointKernel:
     density_g_cm3: float
     histories: int
     provenance: dict[str, Any]
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the run was stopped before all of its histories."""
-        return bool(self.provenance.get("cancelled", False))
 
     def radius_containing(self, fraction: float) -> float:
         """Return the radius [mm] inside which a fraction of the emitted energy is deposited, linear within a shell.
@@ -69,25 +81,16 @@ class PointKernel:
         width = self.shell_edges_mm[shell + 1] - self.shell_edges_mm[shell]
         return float(np.sqrt(np.square(errors).sum()) * width / self.energy_mev[shell])
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the kernel as HDF5; see `mcdose.kernel_file`."""
-        from mcdose.kernel_file import save_kernel
-
-        save_kernel(self, path, overwrite=overwrite)
-
     def to_csv(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write a row for each shell: inner and outer radius [mm], energy and its standard error [MeV], every digit."""
-        from mcdose.io.output import whole_file
-
         columns = (self.shell_edges_mm[:-1], self.shell_edges_mm[1:], self.energy_mev, self.standard_error_mev)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         lines = ["inner_mm,outer_mm,energy_mev,standard_error_mev", *(",".join(map(repr, row)) for row in rows)]
-        with whole_file(Path(path), overwrite) as part:
-            part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        _write_lines(path, overwrite, lines)
 
 
 @dataclass(frozen=True, eq=False)
-class VoxelKernel:
+class VoxelKernel(_Kernel):
     """Voxel S values around one source voxel of a uniform medium.
 
     Parameters
@@ -111,29 +114,22 @@ class VoxelKernel:
     emitted_mev: float
     provenance: dict[str, Any]
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether the run was stopped before all of its histories."""
-        return bool(self.provenance.get("cancelled", False))
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the kernel as HDF5; see `mcdose.kernel_file`."""
-        from mcdose.kernel_file import save_kernel
-
-        save_kernel(self, path, overwrite=overwrite)
-
     def to_csv(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write a row for each voxel of one octant, every digit; the others mirror it.
 
         Columns: offsets k, j, i >= 0 from the source voxel along z, y, x, and S value and its standard error,
         mGy/(MBq s).
         """
-        from mcdose.io.output import whole_file
-
         middle = tuple(slice(size // 2, None) for size in self.values.shape)
         columns = zip(self.values[middle].ravel().tolist(), self.standard_error[middle].ravel().tolist(), strict=True)
         lines = ["k,j,i,s_mgy_per_mbq_s,standard_error_mgy_per_mbq_s"]
         for offset, (value, error) in zip(np.ndindex(self.values[middle].shape), columns, strict=True):
             lines.append(",".join(map(repr, (*offset, value, error))))
-        with whole_file(Path(path), overwrite) as part:
-            part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        _write_lines(path, overwrite, lines)
+
+
+def _write_lines(path: str | Path, overwrite: bool, lines: list[str]) -> None:
+    from mcdose.io.output import whole_file
+
+    with whole_file(Path(path), overwrite) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")

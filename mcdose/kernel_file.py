@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ from mcdose.kernel import PointKernel, VoxelKernel
 
 if TYPE_CHECKING:
     import h5py
+
+log = logging.getLogger("mcdose")
 
 Kernel = PointKernel | VoxelKernel | ElectronKernels
 
@@ -61,10 +64,11 @@ _FROM_PROVENANCE = {
 def table_hashes() -> dict[str, str]:
     """Return the sha256 of every table of `mcdose/data` that a kernel can depend on, by file name."""
     tables = [path for path in sorted(DATA_FOLDER.rglob("*")) if path.suffix in (".csv", ".h5", ".toml")]
-    return {path.relative_to(DATA_FOLDER).as_posix(): _sha256(path) for path in tables}
+    return {path.relative_to(DATA_FOLDER).as_posix(): file_sha256(path) for path in tables}
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -142,6 +146,18 @@ def find_kernel(name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def kept_kernel(path: Path, what: str) -> PointKernel | None:
+    """Return `what` was simulated and kept as a file; None, with a warning, if that is not whole."""
+    if not path.is_file():
+        return None
+    try:
+        kernel = _read(path)
+    except InputError as error:
+        log.warning("%s is simulated again: %s", what, error)
+        return None
+    return kernel if isinstance(kernel, PointKernel) else None
+
+
 def library_file(name: str) -> str:
     """Return the file name of a kernel of the library: "Y-90/water/point" is in Y-90_water_point.h5."""
     return name.replace("/", "_").replace(os.sep, "_") + ".h5"
@@ -171,8 +187,8 @@ def _check_registered(path: Path) -> None:
         expected = {row["file"]: row["sha256"] for row in kernels.values()}.get(path.name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{registry}: is not a registry of kernels ({error!r})") from None
-    if expected is not None and _sha256(path) != expected:
-        raise InputError(f"{path}: its sha256 must be {expected}, as {REGISTRY} says, got {_sha256(path)}")
+    if expected is not None and file_sha256(path) != expected:
+        raise InputError(f"{path}: its sha256 must be {expected}, as {REGISTRY} says, got {file_sha256(path)}")
 
 
 def _read(path: Path) -> Kernel:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import mcdose
 from mcdose.errors import Cancelled, InputError
 from mcdose.kernel import PointKernel
-from mcdose.kernel_file import load_kernel, save_kernel, table_hashes
+from mcdose.kernel_file import kept_kernel, save_kernel, table_hashes
 from mcdose.kernel_merge import merge_point_kernels
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
@@ -79,17 +79,7 @@ def point_kernel_in_pieces(
 
     chosen = medium if isinstance(medium, Medium) else find_medium(medium)
     edges = None if shell_edges_mm is None else [float(edge) for edge in shell_edges_mm]
-    about = (
-        source,
-        chosen.name,
-        sorted(chosen.composition.items()),
-        chosen.density_g_cm3,
-        chosen.mean_excitation_energy_ev,
-        density_g_cm3,
-        edges,
-        seed,
-        code_hash(),
-    )
+    about = (source, chosen.identity, density_g_cm3, edges, seed, code_hash())
     key = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
     own = (folder or cache_root() / "kernel-pieces") / f"{source}_{chosen.name}-{key}".replace("/", "_")
     total = -(-histories // BATCH) * BATCH
@@ -97,7 +87,7 @@ def point_kernel_in_pieces(
     files: list[Path] = []
     for first, count in _pieces(total):
         path = own / f"{first // BATCH:08d}-{count}.h5"
-        part = _kept(path)
+        part = kept_kernel(path, "a piece")
         if part is None:
 
             def heard(done: int, _: int | None, first: int = first) -> bool | None:
@@ -130,18 +120,6 @@ def _pieces(total: int) -> Iterator[tuple[int, int]]:
         count = total - first if total - first <= PIECE + BATCH else PIECE
         yield first, count
         first += count
-
-
-def _kept(path: Path) -> PointKernel | None:
-    """Return a piece that is there and whole, or None."""
-    if not path.is_file():
-        return None
-    try:
-        part = load_kernel(path)
-    except InputError as error:
-        log.warning("a piece is simulated again: %s", error)
-        return None
-    return part if isinstance(part, PointKernel) else None
 
 
 def _keep(part: PointKernel, path: Path) -> None:

@@ -85,8 +85,14 @@ class Medium:
             energy = _positive(self.name, "mean_excitation_energy_ev", self.mean_excitation_energy_ev)
         object.__setattr__(self, "mean_excitation_energy_ev", energy)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """All that numbers of the medium depend on, and its name."""
+        composition = tuple(sorted(self.composition.items()))
+        return self.name, composition, self.density_g_cm3, self.mean_excitation_energy_ev
+
     def __hash__(self) -> int:
-        return hash((self.name, *self.composition.items(), self.density_g_cm3, self.mean_excitation_energy_ev))
+        return hash(self.identity)
 
     def with_density(self, density_g_cm3: float) -> Medium:
         """Give the same medium, mean excitation energy included, at another density [g/cm3]."""

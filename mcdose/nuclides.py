@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+def linear_moments(
+    energies_mev: NDArray[np.float64], density: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return number and energy [MeV] between the points of a piecewise linear density, each (n - 1,)."""
+    low, high = energies_mev[:-1], energies_mev[1:]
+    at_low, at_high = density[:-1], density[1:]
+    number = (high - low) * (at_low + at_high) / 2.0
+    energy = (high - low) / 6.0 * (at_low * (2.0 * low + high) + at_high * (low + 2.0 * high))
+    return number, energy
+
+
 class Spectrum(NamedTuple):
     """Energy spectrum of the electrons, linear between its points.
 
@@ -45,10 +56,8 @@ class Spectrum(NamedTuple):
     @property
     def mean_energy_mev(self) -> float:
         """Mean energy of an electron [MeV], exact for the piecewise linear density."""
-        low, high = self.energies_mev[:-1], self.energies_mev[1:]
-        at_low, at_high = self.density_per_mev[:-1], self.density_per_mev[1:]
-        moments = (high - low) / 6.0 * (at_low * (2.0 * low + high) + at_high * (low + 2.0 * high))
-        return float(moments.sum() / self.electrons_per_decay)
+        _, energy = linear_moments(self.energies_mev, self.density_per_mev)
+        return float(energy.sum() / self.electrons_per_decay)
 
     def inverse_cdf(self, n: int) -> NDArray[np.float64]:
         """Energies at the cumulative probabilities 0, 1/n, ..., 1.

@@ -53,6 +53,7 @@ def voxel_kernel(
     radius_mm: float | None = None,
     histories: int | None = None,
     point_kernel: PointKernel | None = None,
+    simulate: Callable[[int], PointKernel] | None = None,
     threads: int | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -77,6 +78,9 @@ def voxel_kernel(
         simulates one million histories once and keeps them; a number simulates so many now.
     point_kernel : PointKernel, optional
         Use this one.
+    simulate : callable, optional
+        Makes the point kernel of so many histories, in the medium at its own density, if one must be simulated. None:
+        `dose_point_kernel`.
     threads, device, seed, progress : see `absorbed_dose`
 
     Returns
@@ -107,7 +111,7 @@ def voxel_kernel(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     named = find_nuclide(nuclide)
-    half = half_shape(named, voxel, chosen, density, radius_mm)
+    half = _half_shape(named, voxel, chosen, density, radius_mm)
 
     mass_kg = density * float(np.prod(voxel)) * 1e-6
     to_s_value = MEV_TO_JOULE / mass_kg * MGY_PER_MBQ_S
@@ -128,15 +132,13 @@ def voxel_kernel(
         emitted = named.mean_electron_energy_mev
         provenance |= dose.provenance | {"histories": dose.histories, "seed": seed, "cancelled": dose.cancelled}
     else:
-        if point_kernel is None:
 
-            def simulate(count: int) -> PointKernel:
-                return dose_point_kernel(
-                    named.name, chosen, histories=count, threads=threads, device=device, seed=seed, progress=progress
-                )
+        def simulate_here(count: int) -> PointKernel:
+            return dose_point_kernel(
+                named.name, chosen, histories=count, threads=threads, device=device, seed=seed, progress=progress
+            )
 
-            point_kernel = known_or_simulated(named.name, chosen, histories, simulate)
-        kernel = point_kernel
+        kernel = point_kernel or _known_or_simulated(named.name, chosen, histories, simulate or simulate_here)
         if kernel.source != named.name or kernel.medium != chosen.name:
             raise ValueError(
                 f"point_kernel must be of {named.name} in {chosen.name}, got {kernel.source} in {kernel.medium}"
@@ -150,7 +152,7 @@ def voxel_kernel(
     return VoxelKernel(values, errors, voxel, named.name, chosen.name, density, outside, emitted, provenance)
 
 
-def half_shape(
+def _half_shape(
     nuclide: Nuclide,
     voxel_mm: tuple[float, float, float],
     medium: Medium,
@@ -181,12 +183,11 @@ def _cache_file(nuclide: str, medium: Medium) -> Path:
     """Return where the point kernel of a medium that the library lacks is kept, by all that it depends on."""
     from mcdose.jit import cache_folder
 
-    composition = sorted(medium.composition.items())
-    state = repr((nuclide, medium.name, composition, medium.density_g_cm3, medium.mean_excitation_energy_ev))
+    state = repr((nuclide, medium.identity))
     return cache_folder() / "kernels" / f"{nuclide}_{hashlib.sha256(state.encode()).hexdigest()[:16]}_point.h5"
 
 
-def known_or_simulated(
+def _known_or_simulated(
     nuclide: str, medium: Medium, histories: int | None, simulate: Callable[[int], PointKernel]
 ) -> PointKernel:
     """Return the point kernel of the library, of the user's cache, or one simulated now.
@@ -198,7 +199,7 @@ def known_or_simulated(
     """
     if histories is not None:
         return simulate(histories)
-    from mcdose.kernel_file import find_kernel, load_kernel
+    from mcdose.kernel_file import find_kernel, kept_kernel, load_kernel
     from mcdose.media import media
 
     name = f"{nuclide}/{medium.name}/point"
@@ -207,14 +208,9 @@ def known_or_simulated(
         if isinstance(known, PointKernel):
             return known
     path = _cache_file(nuclide, medium)
-    if path.is_file():
-        try:
-            known = load_kernel(path)
-        except InputError as error:
-            log.warning("a point kernel is simulated again: %s", error)
-        else:
-            if isinstance(known, PointKernel):
-                return known
+    kept = kept_kernel(path, "a point kernel")
+    if kept is not None:
+        return kept
     kernel = simulate(SIMULATED_HISTORIES)
     if kernel.histories >= SIMULATED_HISTORIES:  # a run that was stopped is no kernel for next time
         try:

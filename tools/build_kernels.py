@@ -12,7 +12,6 @@ of the physics. The energy of all pieces together is bit for bit that of one run
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -25,7 +24,7 @@ import numpy as np
 from mcdose.electron_kernels import ElectronKernels
 from mcdose.io.output import whole_file
 from mcdose.kernel import PointKernel
-from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, library_file, save_kernel
+from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, file_sha256, library_file, save_kernel
 from mcdose.kernel_pieces import code_hash, forget_pieces, point_kernel_in_pieces
 
 LIBRARY = Path(__file__).resolve().parents[1] / "kernels"
@@ -122,7 +121,7 @@ def register(out: Path, name: str, recipe_file: str, histories: int) -> None:
     state["format_version"] = FORMAT_VERSION
     state["kernels"][name] = {
         "file": file.name,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": file_sha256(file),
         "bytes": file.stat().st_size,
         "histories": histories,
         "recipe": f"recipes/{recipe_file}",

@@ -77,15 +77,12 @@ def run_voxel(args: argparse.Namespace) -> int:
     files = _files(args)
     _check(args)
     from mcdose.kernel_pieces import forget_pieces
-    from mcdose.media import medium
     from mcdose.nuclides import nuclide
-    from mcdose.voxel_kernel import known_or_simulated, voxel_kernel
+    from mcdose.voxel_kernel import voxel_kernel
 
     name = nuclide(args.nuclide).name
-
     with Console(verbose=args.verbose, silent=args.json) as console:
         console.show_held()
-        point = None
         pieces: list[Path] = []
 
         def simulate(histories: int) -> PointKernel:
@@ -94,9 +91,6 @@ def run_voxel(args: argparse.Namespace) -> int:
             return point
 
         with _as_input_error():
-            _check_array(args, voxel_mm)
-            if args.method == "point-kernel":
-                point = known_or_simulated(name, medium(args.medium), args.histories, simulate)
             kernel = voxel_kernel(
                 name,
                 voxel_mm,
@@ -104,8 +98,8 @@ def run_voxel(args: argparse.Namespace) -> int:
                 density_g_cm3=args.density,
                 method=args.method,
                 radius_mm=args.radius_mm,
-                histories=args.histories if point is None else None,
-                point_kernel=point,
+                histories=args.histories,
+                simulate=simulate,
                 threads=args.threads,
                 device=args.device,
                 seed=args.seed,
@@ -118,24 +112,6 @@ def run_voxel(args: argparse.Namespace) -> int:
     figures = _voxel_figures(kernel)
     _show(args, figures, _voxel_report(figures), files, console.warnings)
     return 0
-
-
-def _check_array(args: argparse.Namespace, voxel_mm: tuple[float, ...]) -> None:
-    """Refuse voxels, a density or a radius that make no array, before a point kernel is simulated for it."""
-    from mcdose.media import medium
-    from mcdose.nuclides import nuclide
-    from mcdose.point_kernel import check_density
-    from mcdose.problem import check_voxel
-    from mcdose.voxel_kernel import half_shape
-
-    chosen = medium(args.medium)
-    half_shape(
-        nuclide(args.nuclide),
-        check_voxel(voxel_mm),
-        chosen,
-        check_density(args.density, chosen.density_g_cm3),
-        args.radius_mm,
-    )
 
 
 def _resumable(
