@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,8 +20,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.penelope import Penelope, penelope_is_here
 from benchmarks.problem import water
 from validation.outcome import commit
+from validation.penelope import scratch_folder
 
 FEW = 1000
 
@@ -36,24 +37,14 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="default: benchmarks/results/against_penelope.json")
     arguments = parser.parse_args()
     output = (arguments.output or Path(__file__).parent / "results" / "against_penelope.json").resolve()
-    try:
-        from benchmarks.penelope import Penelope
-
-        with tempfile.TemporaryDirectory() as folder:
-            here = Path.cwd()
-            try:
-                judge = {
-                    "penelope_total_energy": Penelope(Path(folder), dose_map=False),
-                    "penelope_dose_map": Penelope(Path(folder), dose_map=True),
-                }
-                record = _compare(judge, arguments)
-            finally:
-                os.chdir(here)
-    except ModuleNotFoundError as error:
-        if error.name != "pyPenred":
-            raise
-        print("PENELOPE is not here: pip install pypenred (AGPL), in an environment of its own", file=sys.stderr)
+    if not penelope_is_here():
         return 2
+    with scratch_folder():
+        judges = {
+            "penelope_total_energy": Penelope(dose_map=False),
+            "penelope_dose_map": Penelope(dose_map=True),
+        }
+        record = _compare(judges, arguments)
     record["threads"] = _threads(arguments.repeats, int(arguments.histories))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -5,7 +5,8 @@ pypenred is AGPL: it is installed apart, for this comparison only, and never imp
 
 from __future__ import annotations
 
-import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -66,22 +67,27 @@ tallies/energy/nmat 1
 """
 
 
+def penelope_is_here() -> bool:
+    """Return whether pypenred can be imported; say how to get it if not."""
+    if find_spec("pyPenred") is not None:
+        return True
+    print("PENELOPE is not here: pip install pypenred (AGPL), in an environment of its own", file=sys.stderr)
+    return False
+
+
 class Penelope:
     """PENELOPE with C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, photons to 10 keV.
 
     Parameters
     ----------
-    folder : where its input files go
     dose_map : tally the dose of every voxel; else only the energy deposited in all of them, which is less work
     """
 
-    def __init__(self, folder: Path, dose_map: bool) -> None:
+    def __init__(self, dose_map: bool) -> None:
         from pyPenred import simulation
 
         self._simulation = simulation
-        self._folder = folder
         self._dose_map = dose_map
-        os.chdir(folder)  # it looks for its files, and leaves its logs, where it runs
         simulation.setConfigurationLog("configuration.log")
         simulation.setSimulationLog("simulation.log")
         simulation.materials.createListed(LISTED[WATER], "water.mat")
@@ -89,7 +95,7 @@ class Penelope:
         with open("voxels.dat", "w", encoding="ascii") as file:
             file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
             file.write(f"1 {1.0 / listed_medium(WATER).density_g_cm3:.6f}\n" * VOXELS**3)
-        write_spectrum(folder / "y90.spc")
+        write_spectrum(Path("y90.spc"))
 
     def run(self, histories: int, seed: int) -> float:
         """Run so many histories; return the energy deposited per history, MeV."""

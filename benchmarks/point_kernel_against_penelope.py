@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.against_penelope import processor
+from benchmarks.penelope import WATER, penelope_is_here
 from mcdose import PointKernel, __version__, dose_point_kernel
 from validation.outcome import commit
-from validation.penelope import Penelope, listed_medium
+from validation.penelope import Penelope, listed_medium, scratch_folder
 
 FEW = 1000
-WATER = "water-icru90"
 GOAL = 0.01
 
 
@@ -43,18 +42,10 @@ def main() -> int:
     arguments = parser.parse_args()
     here = Path(__file__).parent / "results"
     output = (arguments.output or here / "point_kernel_against_penelope.json").resolve()
-    before = Path.cwd()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                record = _compare(Penelope("Y-90", WATER, Path(folder)), arguments)
-            finally:
-                os.chdir(before)
-    except ModuleNotFoundError as error:
-        if error.name != "pyPenred":
-            raise
-        print("PENELOPE is not here: pip install pypenred (AGPL), in an environment of its own", file=sys.stderr)
+    if not penelope_is_here():
         return 2
+    with scratch_folder():
+        record = _compare(Penelope("Y-90", WATER), arguments)
     output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     ratio = record["efficiency_ratio"]
     print(f"efficiency over PENELOPE: median shell {ratio['median']:.1f} ({ratio['least']:.1f} to {ratio['most']:.1f})")

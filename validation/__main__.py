@@ -59,16 +59,14 @@ def show(outcome: Outcome) -> None:
                 f"  {row.quantity}: {row.deviation * 100:+.3f} % +- {row.sigma * 100:.3f} %"
                 f"{'' if row.passed else ' OUTSIDE'}"
             )
-    judged = [row for row in outcome.rows if row.limit is not None]
-    print(f"  {sum(row.passed for row in judged)} of {len(judged)} inside, {outcome.seconds:.0f} s", flush=True)
+    print(f"  {outcome.inside} of {len(outcome.judged)} inside, {outcome.seconds:.0f} s", flush=True)
 
 
 def show_table(outcomes: dict[str, Outcome]) -> None:
     """Print a line for each case: whether it passed, how many figures did, and the one nearest to its limit."""
     print(f"\n{'case':28} {'result':6} {'inside':>9} {'histories':>10} {'seconds':>8}  nearest to its limit")
     for name, outcome in outcomes.items():
-        judged = [row for row in outcome.rows if row.limit is not None]
-        inside = f"{sum(row.passed for row in judged)}/{len(judged)}"
+        inside = f"{outcome.inside}/{len(outcome.judged)}"
         worst = outcome.worst()
         print(
             f"{name:28} {'passed' if outcome.passed else 'FAILED':6} {inside:>9} {outcome.histories:10.3g} "

@@ -84,9 +84,19 @@ class Outcome:
         """Whether every row is inside its limit."""
         return bool(self.rows) and all(row.passed for row in self.rows)
 
+    @property
+    def judged(self) -> list[Row]:
+        """The rows that have a limit."""
+        return [row for row in self.rows if row.limit is not None]
+
+    @property
+    def inside(self) -> int:
+        """How many of the judged rows are inside their limit."""
+        return sum(row.passed for row in self.judged)
+
     def worst(self) -> Row:
         """Return the row that uses most of what it is allowed."""
-        return max((row for row in self.rows if row.limit is not None), key=lambda row: row.used)
+        return max(self.judged, key=lambda row: row.used)
 
 
 def load_case(name: str) -> dict[str, Any]:
@@ -159,13 +169,12 @@ def write_outcome(name: str, outcome: Outcome) -> None:
 
 
 def _report(case: dict[str, Any], record: dict[str, Any], outcome: Outcome) -> str:
-    judged = [row for row in outcome.rows if row.limit is not None]
     notes = list(dict.fromkeys(key for row in outcome.rows for key in row.notes))
     how = f"{record['histories']:.3g} histories, seed {record['seed']}" if record["histories"] else "No Monte Carlo"
     lines = [
         f"# {case['question']}",
         "",
-        f"**{'Passed' if record['passed'] else 'FAILED'}**: {sum(row.passed for row in judged)} of {len(judged)} "
+        f"**{'Passed' if record['passed'] else 'FAILED'}**: {outcome.inside} of {len(outcome.judged)} "
         f"figures inside their limit. {how}, {record['seconds']:.0f} s on {record['device']}, "
         f"mcdose {record['mcdose']} ({record['commit']}), {record['date']}.",
         "",

@@ -10,9 +10,10 @@ puts them together. pypenred is AGPL: it is installed apart, for these compariso
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,21 +122,19 @@ def shell_edges_mm(source: str | float, where: Medium) -> NDArray[np.float64]:
 
 
 class Penelope:
-    """PENELOPE with C1 = C2 = 0.05 for a point source in a sphere of 20 cm.
+    """PENELOPE with C1 = C2 = 0.05 for a point source in a sphere of 20 cm; its files are in the current folder.
 
     Parameters
     ----------
     source : "Y-90", with the spectrum of mcdose, or an energy in MeV
     medium_name : one of LISTED
-    folder : where its input files go and it leaves its logs
     """
 
-    def __init__(self, source: str | float, medium_name: str, folder: Path) -> None:
+    def __init__(self, source: str | float, medium_name: str) -> None:
         from pyPenred import simulation
 
         self._simulation = simulation
         self.source = source
-        os.chdir(folder)  # it looks for its files where it runs
         simulation.setConfigurationLog("configuration.log")
         simulation.setSimulationLog("simulation.log")
         simulation.materials.createListed(LISTED[medium_name], "medium.mat")
@@ -186,6 +185,13 @@ def write_spectrum(path: Path) -> float:
     return float((probability * (edges[1:] + edges[:-1]) / 2.0).sum())
 
 
+@contextmanager
+def scratch_folder() -> Iterator[None]:
+    """Run in a folder that is deleted at the end: PENELOPE looks for its files, and leaves its logs, where it runs."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        yield
+
+
 def main() -> None:
     """Run the chunks that are not there."""
     parser = argparse.ArgumentParser(prog="python -m validation.penelope", description=__doc__)
@@ -202,12 +208,11 @@ def main() -> None:
         path = folder / f"penelope_{arguments.source}_{arguments.medium}_{chunk}.csv"
         if path.exists():
             continue
-        with tempfile.TemporaryDirectory() as scratch:
-            judge = Penelope(source, arguments.medium, Path(scratch))
+        with scratch_folder():
+            judge = Penelope(source, arguments.medium)
             begun = time.process_time()
             energy, error = judge.run(int(arguments.histories), 11 + chunk)
             seconds = time.process_time() - begun
-            os.chdir(folder)
         emitted = nuclide("Y-90").mean_electron_energy_mev if isinstance(source, str) else source
         write_table(
             path,

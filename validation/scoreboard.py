@@ -13,15 +13,16 @@ others with their origin; `compare.py` the run; `report.md` what came out. Diffe
 
 ```sh
 python -m validation NAME [--histories N] [--seed S] [--threads T]   # one case
-python -m validation                                                # all of them, about an hour on two cores
+python -m validation                                                # all of them, 35 minutes on two cores
 python -m validation --quick                                        # all with few histories and 3.5 sigma instead of 2;
                                                                     # writes nothing
 ```
 
 A figure outside its limit makes its case fail, stays in the table and makes the command return 1.
 
-The figures need matplotlib (dependency group `validation`). `carry_references.py` shows how each reference.csv came
-from the files of the reference codes. `tests/test_validation_short.py` runs what `--quick` runs.
+The figures need matplotlib (dependency group `validation`). `carry_references.py` and `carry_penelope.py` show how each
+reference.csv came from the files of the reference codes, `penelope.py` how ours were run.
+`tests/test_validation_short.py` runs what `--quick` runs.
 
 DPM: the only voxel S values to be had are two self values of Y-90 in public tests; they are in
 [voxel_mird17](voxel_mird17/report.md), for information, as their medium is not stated.
