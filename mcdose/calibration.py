@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mcdose.arrays import module_of, on_gpu
 from mcdose.errors import InputError
 
 DENSEST_ELEMENT = 22.6  # g/cm3, osmium; above it a density is in another unit (kg/m3, mg/cm3)
@@ -110,10 +111,12 @@ class Calibration:
         ValueError
             If a CT number is not finite (with the count).
         """
-        hu = _ct_numbers(hu)
-        density = np.empty(hu.shape, dtype=np.float32)
-        for part in _parts(hu):
-            density[part] = np.interp(hu[part], self.hu, self.density_g_cm3)
+        given = _ct_numbers(hu)
+        module = module_of(given)
+        nodes, values = module.asarray(self.hu), module.asarray(self.density_g_cm3)
+        density: NDArray[np.float32] = module.empty(given.shape, dtype=np.float32)
+        for part in _parts(given):
+            density[part] = module.interp(given[part].astype(np.float64), nodes, values)
         return density
 
     def medium_index(self, hu: ArrayLike) -> NDArray[np.uint8]:
@@ -124,10 +127,12 @@ class Calibration:
         ValueError
             If a CT number is not finite (with the count).
         """
-        hu = _ct_numbers(hu)
-        index = np.empty(hu.shape, dtype=np.uint8)
-        for part in _parts(hu):
-            index[part] = np.searchsorted(self.media_hu, hu[part], side="right")
+        given = _ct_numbers(hu)
+        module = module_of(given)
+        limits = module.asarray(self.media_hu)
+        index: NDArray[np.uint8] = module.empty(given.shape, dtype=np.uint8)
+        for part in _parts(given):
+            index[part] = module.searchsorted(limits, given[part], side="right")
         return index
 
 
@@ -156,8 +161,9 @@ def _require_increasing(field: str, values: tuple[float, ...]) -> None:
             raise ValueError(f"{field} must increase strictly, got {upper} after {lower}")
 
 
-def _ct_numbers(hu: ArrayLike) -> NDArray[Any]:
-    hu = np.asarray(hu)
+def _ct_numbers(hu: Any) -> Any:
+    if not on_gpu(hu):
+        hu = np.asarray(hu)
     if hu.dtype.kind not in "iuf":
         raise TypeError(f"CT numbers must be real numbers, got an array of {hu.dtype}")
     if hu.dtype.kind == "f":

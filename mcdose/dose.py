@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 import mcdose
 from mcdose.arguments import number, thread_limit, whole
-from mcdose.devices import choose_device
+from mcdose.devices import choose_devices
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.problem import TARGET_ABOVE, Problem, check_problem, reports_dose
@@ -56,6 +57,7 @@ def absorbed_dose(
     Parameters
     ----------
     tia_bq_s : array_like, shape (nz, ny, nx) [Bq s]
+        NumPy, or CuPy for a CUDA device; the other arrays must be of the same kind, and the maps returned are.
         Time-integrated activity per voxel, that is decays. The source point is uniform in its voxel; outside the
         grid is vacuum.
     voxel_mm : (dz, dy, dx) [mm]
@@ -85,7 +87,8 @@ def absorbed_dose(
         Report dose to water, by restricted stopping-power ratios, instead of dose to the medium of the voxel.
     threads : int, optional
         None is `NUMBA_NUM_THREADS` or the number of processors. The result does not depend on it.
-    device : "auto", "cpu", "cuda" or "cuda:N"
+    device : "auto", "cpu", "cuda", "cuda:N", or several: "cuda:0,1", "cuda:all"
+        "auto" is the first CUDA device that works, else the CPU. Of several, each runs every so manieth batch.
     seed : int, 0 to 2^64 - 1
     progress : callable (done, total or None) -> bool or None, optional
         Called from this thread at batch ends; False stops the run after whole batches.
@@ -112,6 +115,7 @@ def absorbed_dose(
     Class II electron transport with followed bremsstrahlung, see docs/methods.md. The standard error of a voxel
     comes from the spread of its batches; of a region from the batches of its mean.
     """
+    devices = choose_devices(device, tia_bq_s)
     problem = check_problem(
         tia_bq_s,
         voxel_mm,
@@ -145,20 +149,19 @@ def absorbed_dose(
     from mcdose.regions import check_regions
 
     checked_regions = check_regions(regions, problem, density_floor_g_cm3)
-    device = choose_device(device)
     if target_uncertainty is not None and method == "monte-carlo":
         judged = reports_dose(problem.density, density_floor_g_cm3) & (problem.density > TARGET_ABOVE)
         if not judged.any():
             raise ValueError(
                 f"target_uncertainty needs voxels above {TARGET_ABOVE} g/cm3 and the density floor, got densities "
-                f"up to {problem.density.max():.3g} g/cm3"
+                f"up to {float(problem.density.max()):.3g} g/cm3"
             )
 
-    to_water = None
+    factors = np.ones(len(problem.media))
     if dose_to_water:
         from mcdose.stopping_ratio import water_to_medium
 
-        to_water = water_to_medium(problem.media, named.name, parameters.delta_cut_mev)
+        factors = water_to_medium(problem.media, named.name, parameters.delta_cut_mev)
     provenance = _provenance(problem, named.name, method, dose_to_water, density_floor_g_cm3)
 
     if method == "local-deposition":
@@ -171,17 +174,18 @@ def absorbed_dose(
             density_scaling,
             density_floor_g_cm3,
             checked_regions,
-            to_water,
+            factors,
             provenance,
         )
 
     from mcdose.engine.cpu import thread_count
-    from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, Scale, run
+    from mcdose.maps import Scale
+    from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, run
 
     if histories is None and target_uncertainty is None:
         histories = DEFAULT_HISTORIES
-    request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads))
-    scale = Scale(problem.total_decays, density_floor_g_cm3, to_water)
+    request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads), devices)
+    scale = Scale(problem.total_decays, density_floor_g_cm3, factors)
     return run(
         problem,
         named.name,
@@ -197,16 +201,12 @@ def absorbed_dose(
 def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:
     """Return versions and choices, plain JSON types."""
     import numba
-    import numpy as np
-
-    from mcdose.engine.cpu import cpu_name
 
     return {
         "mcdose": mcdose.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numba": numba.__version__,
-        "target": cpu_name(),
         "method": method,
         "nuclide": nuclide_name,
         "mean_electron_energy_mev": find_nuclide(nuclide_name).mean_electron_energy_mev,

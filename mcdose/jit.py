@@ -17,6 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +71,31 @@ def launcher(function: Callable[..., Any]) -> Any:
         return numba.njit(cache=True, **FLAGS)(rounded)
 
 
+def cuda_launcher(function: Callable[..., Any]) -> Any:
+    """Compile a kernel for CUDA devices, and keep the machine code on disk for the next process.
+
+    Link-time optimisation is off, so that the PTX that the tests look at is what a device runs.
+    """
+    from numba import cuda
+
+    rounded = in_single_precision(function)
+    if cuda.config.ENABLE_CUDASIM:  # the simulator knows no options
+        return cuda.jit(rounded)
+    if not _takes_files(cache_folder()):
+        return cuda.jit(lto=False)(rounded)
+    with _cache_directory():
+        return cuda.jit(lto=False, cache=True)(rounded)
+
+
 @cache
 def cache_folder() -> Path:
     """Folder of compiled code, named by what the code depends on; in the temporary folder if the user's takes no files.
 
     Numba does not notice a change in a callee of another module, in a constant or in a flag, so the name carries a
-    hash of this package's sources, the versions of numba, llvmlite and NumPy, and the flags.
+    hash of this package's sources, the versions of numba, numba-cuda, llvmlite and NumPy, and the flags.
     """
     package = Path(__file__).parent
-    versions = (numba.__version__, llvmlite.__version__, np.__version__)
+    versions = (numba.__version__, llvmlite.__version__, np.__version__, _version("numba-cuda"))
     state = hashlib.sha256(repr((versions, sorted(FLAGS.items(), key=str))).encode())
     for folder in (package, package / "physics", package / "transport", package / "engine"):
         for source in sorted(folder.glob("*.py")):
@@ -88,6 +105,14 @@ def cache_folder() -> Path:
         return folder
     log.warning("compiled code cannot be kept in %s; set MCDOSE_CACHE_DIR to a folder that can be written", folder)
     return _temporary_root() / folder.name
+
+
+def _version(package: str) -> str | None:
+    """Return the version of a package that need not be there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def cache_root() -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.arrays import module_of, on_gpu
 from mcdose.nuclides import nuclide
 from mcdose.problem import Problem, reports_dose
 from mcdose.regions import Region, empty_regions
@@ -21,7 +22,7 @@ def local_deposition(
     density_scaling: str,
     floor: float,
     regions: dict[str, Region],
-    to_water: NDArray[np.float64] | None,
+    factors: NDArray[np.float64],
     provenance: dict[str, Any],
 ) -> DoseResult:
     """Return the dose of local deposition; see `absorbed_dose`.
@@ -33,8 +34,10 @@ def local_deposition(
     named = nuclide(nuclide_name)
     constant = named.gy_kg_per_gbq if gy_kg_per_gbq is None else gy_kg_per_gbq
     gy_kg_per_decay = constant * 1e-9 * np.log(2.0) / named.half_life_s
-    own = np.array([medium.density_g_cm3 for medium in problem.media])
-    dose = np.empty(problem.density.size, np.float32)
+    module = module_of(problem.density)
+    own = module.asarray([medium.density_g_cm3 for medium in problem.media])
+    to_reported = module.asarray(factors)
+    dose = module.empty(problem.density.size, np.float32)
     per_slab = dose.size // problem.shape[0]
     lost = 0.0
     for z in range(problem.shape[0]):
@@ -45,8 +48,8 @@ def local_deposition(
         kept = reports_dose(problem.density[part], floor)
         lost += float(tia[~kept].sum())
         mass_kg = (density if density_scaling == "target" else own[index]) * (problem.voxel_cm3 * 1e-3)
-        slab = np.divide(tia * gy_kg_per_decay, mass_kg, out=np.zeros_like(tia), where=kept)
-        dose[part] = slab if to_water is None else slab * to_water[index]
+        per_decay = gy_kg_per_decay / module.where(kept, mass_kg, 1.0)
+        dose[part] = module.where(kept, tia * per_decay * to_reported[index], 0.0)
     total = problem.total_decays
     warnings = empty_regions(regions)
     if lost > 0.0:
@@ -58,7 +61,7 @@ def local_deposition(
         dose_gy=shaped,
         relative_uncertainty=None,
         method="local-deposition",
-        device="cpu",
+        device=f"cuda:{dose.device.id}" if on_gpu(dose) else "cpu",
         seed=None,
         histories=0,
         seconds=time.perf_counter() - begun,
@@ -66,13 +69,14 @@ def local_deposition(
         cancelled=False,
         warnings=warnings,
         energy_quanta=None,
+        faults=None,
         regions={name: RegionDose(_mean(dose, region), None) for name, region in regions.items()},
         voxel_mm=problem.voxel_mm,
         provenance={**provenance, "gy_kg_per_gbq": constant, "density_scaling": density_scaling},
     )
 
 
-def _mean(dose: NDArray[np.float32], region: Region) -> float:
+def _mean(dose: Any, region: Region) -> float:
     if not region.total:
         return float("nan")
-    return float(np.dot(dose[region.voxels].astype(np.float64), region.weights) / region.total)
+    return float((dose[region.voxels].astype(np.float64) * region.weights).sum() / region.total)

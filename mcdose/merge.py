@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
-from mcdose.monte_carlo import finish, run_warnings
+from mcdose.fault import Fault
+from mcdose.monte_carlo import maps_of, result_of, run_warnings
 from mcdose.result import DoseResult, RunState
 from mcdose.tally import Tally
 
@@ -16,7 +15,7 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     """Return the result of several Monte Carlo runs of the same problem and seed over disjoint histories.
 
     Split on batch limits (multiples of `provenance["batch_histories"]`), dose and uncertainty are bit for bit those
-    of one run.
+    of one run. Runs on different devices can be added; the maps are NumPy's then, as they are of runs on a GPU.
 
     Parameters
     ----------
@@ -32,10 +31,12 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     states = []
     warnings = []  # but those of the parts' own sums
     for result in results:
-        if result.state is None or result.energy_quanta is None:
+        if result.state is None or result.energy_quanta is None or result.faults is None:
             raise ValueError(f"results must all be of method 'monte-carlo', got {result.method!r}")
         states.append(result.state)
-        own = run_warnings(result.energy_quanta, result.state.tally)
+        own = run_warnings(
+            result.energy_quanta, result.faults, result.state.tally, result.provenance["opening_batch_histories"]
+        )
         warnings += [text for text in result.warnings if text not in own]
     if len({state.inputs for state in states}) > 1:
         raise ValueError("results must have the same inputs, seed and parameters, got different ones")
@@ -46,7 +47,7 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     model = states[0]
     tally = Tally(model.tally.voxels, model.tally.batch_histories)
     for state in states:
-        tally.add(state.tally)
+        tally.add(state.tally.on_host())
     joined: list[tuple[int, int]] = []
     for first, last in ranges:
         if joined and joined[-1][1] == first:
@@ -68,15 +69,23 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
         / tally.histories,
     }
     assert results[0].seed is not None
-    return finish(
+    dose, relative = maps_of(state)
+    faults = [result.faults for result in results if result.faults]
+    return result_of(
         state,
-        np.zeros(tally.voxels, np.int64),
+        dose,
+        relative,
+        device=", ".join(dict.fromkeys(result.device for result in results)),
         seed=results[0].seed,
         seconds=sum(result.seconds for result in results),
         cancelled=any(result.cancelled for result in results),
         quanta={
             name: sum(result.energy_quanta[name] for result in results if result.energy_quanta)
             for name in ("emitted", "deposited", "escaped", "dropped")
+        },
+        faults={
+            name: Fault(sum(part[name].count for part in faults), sum(part[name].energy_mev for part in faults))
+            for name in faults[0]
         },
         names=tuple(results[0].regions),
         warnings=tuple(dict.fromkeys(warnings)),

@@ -70,7 +70,7 @@ def dose_point_kernel(
     ValueError, TypeError
         An argument that cannot be used.
     """
-    from mcdose.devices import choose_device
+    from mcdose.devices import choose_devices
     from mcdose.engine.cpu import thread_count
     from mcdose.nuclides import nuclide
 
@@ -95,7 +95,7 @@ def dose_point_kernel(
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
-    choose_device(device)
+    choose_devices(device)
     return _simulate(
         source,
         energies,
@@ -177,10 +177,12 @@ def _simulate(
 ) -> PointKernel:
     import mcdose
     from mcdose.engine.cpu import new_workspace, run_histories
+    from mcdose.engine.work import ACCOUNT, EMITTED, ESCAPED, FLIGHTS
     from mcdose.kernel_file import table_hashes
     from mcdose.monte_carlo import batches, says_stop
     from mcdose.physics_tables import build, cuts
     from mcdose.tally import Tally
+    from mcdose.transport.score import FAULTS, Scores
     from mcdose.transport.shells import Shells
     from mcdose.transport.source import PointSource
 
@@ -200,17 +202,19 @@ def _simulate(
     tally = Tally(shells, BATCH)
     parts = np.zeros((PARTS, shells), np.int64)  # room for 2^31 MeV
     part_histories = np.zeros(PARTS, np.int64)
-    total = np.zeros(4, object)
+    total = np.zeros(ACCOUNT, object)
+    faults = np.zeros(FAULTS, np.int64)
 
     def follow(first: int, count: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
         """Run a batch on its own tally: few shells shared by threads would wait for each other."""
         stack, account = new_workspace()
         own = np.zeros(shells, np.int64)
-        run_histories(np.uint64(seed), np.uint64(first), np.uint64(count), *problem, own, stack, account)
+        scores = Scores(own, faults)
+        run_histories(np.uint64(seed), np.uint64(first), np.uint64(count), *problem, scores, stack, account)
         return first, count, own, account
 
     nothing = np.uint64(0)
-    run_histories(nothing, nothing, nothing, *problem, np.zeros(shells, np.int64), *new_workspace())  # compiles
+    run_histories(nothing, nothing, nothing, *problem, Scores(parts[0], faults), *new_workspace())  # compiles
     if says_stop(progress, 0, histories):
         raise Cancelled("cancelled before the first batch")
     coming = batches(first_history, histories, BATCH, BATCH)
@@ -249,9 +253,9 @@ def _simulate(
             "cancelled": tally.histories < histories,
             "parameters": asdict(parameters),
             "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,
-            "simulated_mean_energy_mev": float(total[0]) / 2**32 / tally.histories,
-            "escaped_mev": float(total[1]) / 2**32 / tally.histories,
-            "flights_per_history": float(total[3]) / tally.histories,
+            "simulated_mean_energy_mev": float(total[EMITTED]) / 2**32 / tally.histories,
+            "escaped_mev": float(total[ESCAPED]) / 2**32 / tally.histories,
+            "flights_per_history": float(total[FLIGHTS]) / tally.histories,
             "tables_sha256": table_hashes(),
         },
     )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mcdose.arrays import module_of, on_gpu
+from mcdose.jit import launcher
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
 
@@ -22,7 +23,7 @@ MAX_DENSITY = 25.0  # g/cm3; no element is denser
 
 @dataclass(frozen=True)
 class Problem:
-    """Activity, density and media on one grid.
+    """Activity, density and media on one grid; all arrays are NumPy's or all are CuPy's.
 
     Parameters
     ----------
@@ -33,10 +34,10 @@ class Problem:
     media : in the order of the index
     """
 
-    tia_bq_s: NDArray[Any]
+    tia_bq_s: Any
     voxel_mm: tuple[float, float, float]
-    density: NDArray[np.float32]
-    medium_index: NDArray[np.uint8]
+    density: Any
+    medium_index: Any
     media: tuple[Medium, ...]
 
     @property
@@ -53,7 +54,25 @@ class Problem:
     @property
     def total_decays(self) -> float:
         """Sum of the activity map, the same to the last bit for any memory layout and dtype of the same values."""
-        return math.fsum(slab.astype(np.float64, order="C").sum() for slab in self.tia_bq_s)
+        return math.fsum(float(slab.astype(np.float64, order="C").sum()) for slab in self.tia_bq_s)
+
+    @property
+    def largest_density(self) -> list[float]:
+        """Largest density of the voxels of each medium, g/cm3; 0 where it has none."""
+        if on_gpu(self.density):
+            from mcdose.engine.cuda_arrays import largest_densities_on_gpu
+
+            return largest_densities_on_gpu(self.density, self.medium_index, len(self.media))
+        largest = np.zeros(len(self.media), np.float32)
+        _largest(self.density, self.medium_index, largest)
+        return [float(density) for density in largest]
+
+
+@launcher
+def _largest(density, medium_index, largest):  # type: ignore[no-untyped-def]
+    for voxel in range(density.size):
+        medium = medium_index[voxel]
+        largest[medium] = max(largest[medium], density[voxel])
 
 
 def check_problem(
@@ -67,7 +86,7 @@ def check_problem(
     calibration: Any = None,
 ) -> Problem:
     """Return the checked problem; see `absorbed_dose` for the arguments and what is raised."""
-    tia = as_numpy("tia_bq_s", tia_bq_s)
+    tia = as_array("tia_bq_s", tia_bq_s, tia_bq_s)
     if tia.ndim != 3 or 0 in tia.shape:
         raise ValueError(f"tia_bq_s must have three axes (z, y, x), none empty, got shape {tia.shape}")
     if tia.dtype.kind not in "fiu":
@@ -88,16 +107,16 @@ def check_problem(
                 )
             chosen = find_medium(medium)
         names: tuple[Medium, ...] = (chosen,)
-        index = np.zeros(tia.size, np.uint8)
+        index = module_of(tia).zeros(tia.size, np.uint8)
     else:
         names = _media_list(media)
-        index = _index(medium, tia.shape, len(names))
-    return Problem(tia, voxel, _density(density_g_cm3, tia.shape, index, names), index, names)
+        index = _index(medium, tia, len(names))
+    return Problem(tia, voxel, _density(density_g_cm3, tia, index, names), index, names)
 
 
-def reports_dose(density: NDArray[np.float32], floor: float) -> NDArray[np.bool_]:
+def reports_dose(density: Any, floor: float) -> Any:
     """Tell which voxels report a dose: at or above the density floor [g/cm3], and not vacuum."""
-    return np.asarray((density >= np.float32(floor)) & (density > 0.0))
+    return (density >= np.float32(floor)) & (density > 0.0)
 
 
 def check_voxel(voxel_mm: Any) -> tuple[float, float, float]:
@@ -113,31 +132,35 @@ def check_voxel(voxel_mm: Any) -> tuple[float, float, float]:
     return dz, dy, dx
 
 
-def as_numpy(name: str, array: Any) -> NDArray[Any]:
-    """Return an argument as a NumPy array; arrays on a GPU are not copied behind the caller's back."""
-    if hasattr(array, "__cuda_array_interface__"):
-        raise TypeError(f"{name} must be a NumPy array when device is 'cpu', got {type(array).__module__} on a GPU")
+def as_array(name: str, array: Any, tia: Any) -> Any:
+    """Return an argument as an array of the kind that `tia` is of: nothing is copied between host and GPU."""
+    if on_gpu(array) and not on_gpu(tia):
+        raise TypeError(f"{name} must be a NumPy array as tia_bq_s is, got {type(array).__module__} on a GPU")
+    if on_gpu(tia):
+        if not on_gpu(array) and np.ndim(array):
+            raise TypeError(f"{name} must lie on the GPU as tia_bq_s does, got {type(array).__name__}")
+        return module_of(tia).asarray(array)
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array, got a masked one: fill it first")
     return np.asarray(array)
 
 
-def _check_tia(tia: NDArray[Any]) -> None:
-    lowest = tia.min()
-    if not np.isfinite(lowest) or not np.isfinite(tia.max()):
+def _check_tia(tia: Any) -> None:
+    lowest, highest = float(tia.min()), float(tia.max())
+    if not math.isfinite(lowest) or not math.isfinite(highest):
         bad = sum(int((~np.isfinite(slab)).sum()) for slab in tia)
         raise ValueError(f"tia_bq_s must be finite, got {bad} values that are NaN or infinite")
     if lowest < 0.0:
         count = sum(int((slab < 0).sum()) for slab in tia)
         raise ValueError(f"tia_bq_s must not be negative, got {count} negative values, the lowest {lowest}")
-    if tia.max() > MAX_TIA:
-        raise ValueError(f"tia_bq_s must be at most {MAX_TIA} Bq s in a voxel, got {tia.max()}")
-    if tia.max() == 0.0:
+    if highest > MAX_TIA:
+        raise ValueError(f"tia_bq_s must be at most {MAX_TIA} Bq s in a voxel, got {highest}")
+    if highest == 0.0:
         raise ValueError("tia_bq_s must have activity somewhere, got zero in every voxel")
 
 
 def _from_ct(
-    tia: NDArray[Any],
+    tia: Any,
     voxel: tuple[float, float, float],
     density: Any,
     medium: Any,
@@ -152,7 +175,7 @@ def _from_ct(
     calibration = SCHNEIDER if calibration is None else calibration
     if not isinstance(calibration, Calibration):
         raise TypeError(f"calibration must be a mcdose.Calibration, got {type(calibration).__name__}")
-    hu = as_numpy("ct_hu", ct_hu)
+    hu = as_array("ct_hu", ct_hu, tia)
     if hu.shape != tia.shape:
         raise ValueError(f"ct_hu must have the shape of tia_bq_s {tia.shape}, got {hu.shape}")
     names = _media_list(calibration.media)
@@ -165,25 +188,25 @@ def _media_list(media: Sequence[str | Medium]) -> tuple[Medium, ...]:
     return tuple(item if isinstance(item, Medium) else find_medium(item) for item in media)
 
 
-def _index(medium: Any, shape: tuple[int, ...], count: int) -> NDArray[np.uint8]:
-    index = as_numpy("medium", medium)
+def _index(medium: Any, tia: Any, count: int) -> Any:
+    index = as_array("medium", medium, tia)
     if index.dtype.kind not in "iu" or index.ndim == 0:
         raise TypeError(
             f"medium must be an integer array that indexes media, got {type(medium).__name__} {index.dtype}"
         )
-    if index.shape != shape:
-        raise ValueError(f"medium must have the shape of tia_bq_s {shape}, got {index.shape}")
+    if index.shape != tia.shape:
+        raise ValueError(f"medium must have the shape of tia_bq_s {tia.shape}, got {index.shape}")
     if index.min() < 0 or index.max() >= count:
         raise ValueError(f"medium must index the {count} media, got values from {index.min()} to {index.max()}")
-    return np.array(index, np.uint8, order="C").ravel()  # a copy, see _density
+    return index.astype(np.uint8, order="C").ravel()  # a copy, see _density
 
 
-def _density(
-    density: Any, shape: tuple[int, ...], index: NDArray[np.uint8], media: tuple[Medium, ...]
-) -> NDArray[np.float32]:
+def _density(density: Any, tia: Any, index: Any, media: tuple[Medium, ...]) -> Any:
+    module = module_of(tia)
+    shape = tia.shape
     if density is None:
-        return np.array([medium.density_g_cm3 for medium in media], np.float32)[index]
-    given = as_numpy("density_g_cm3", density)
+        return module.asarray([medium.density_g_cm3 for medium in media], np.float32)[index]
+    given = as_array("density_g_cm3", density, tia)
     if given.dtype.kind not in "fiu":
         raise TypeError(f"density_g_cm3 must hold real numbers, got dtype {given.dtype}")
     if given.ndim and given.shape != shape:
@@ -196,6 +219,6 @@ def _density(
     if given.ndim == 0:
         if lowest == 0.0:
             raise ValueError("density_g_cm3 must be positive when it is one number, got 0")
-        return np.full(index.size, given, np.float32)
+        return module.full(index.size, given, np.float32)
     # A copy: `merge` needs it later, when the caller may have put something else into the array.
-    return np.array(given, np.float32, order="C").ravel()
+    return given.astype(np.float32, order="C").ravel()

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mcdose.arrays import module_of
 from mcdose.jit import launcher
-from mcdose.problem import Problem, as_numpy, reports_dose
+from mcdose.maps import gy_per_mev
+from mcdose.problem import Problem, as_array, reports_dose
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Region:
     total : sum of the weights
     """
 
-    voxels: NDArray[np.integer]
-    weights: NDArray[np.float32]
+    voxels: Any
+    weights: Any
     total: float
 
 
@@ -36,7 +37,7 @@ def check_regions(regions: Mapping[str, Any] | None, problem: Problem, floor: fl
     checked = {}
     for key, mask in (regions or {}).items():
         name = f"regions[{key!r}]"
-        weights = as_numpy(name, mask)
+        weights = as_array(name, mask, problem.tia_bq_s)
         if weights.shape != problem.shape:
             raise ValueError(f"{name} must have the shape of tia_bq_s {problem.shape}, got {weights.shape}")
         if weights.dtype.kind not in "bfiu":
@@ -50,19 +51,20 @@ def check_regions(regions: Mapping[str, Any] | None, problem: Problem, floor: fl
     return checked
 
 
-def _region(weights: NDArray[Any], problem: Problem, floor: float) -> Region:
+def _region(weights: Any, problem: Problem, floor: float) -> Region:
     """Collect slab by slab, so that no copy of the whole grid is made."""
+    module = module_of(weights)
     per_slab = problem.density.size // problem.shape[0]
     small = problem.density.size < 2**31
     voxels, inside = [], []
     for z, slab in enumerate(weights):
         density = problem.density[z * per_slab : (z + 1) * per_slab]
-        flat = np.ascontiguousarray(slab, np.float32).ravel()
-        found = np.flatnonzero((flat > 0.0) & reports_dose(density, floor))
+        flat = module.ascontiguousarray(slab, np.float32).ravel()
+        found = module.flatnonzero((flat > 0.0) & reports_dose(density, floor))
         voxels.append((found + z * per_slab).astype(np.int32 if small else np.int64))
         inside.append(flat[found])
-    joined = np.concatenate(inside)
-    return Region(np.concatenate(voxels), joined, float(joined.sum(dtype=np.float64)))
+    joined = module.concatenate(inside)
+    return Region(module.concatenate(voxels), joined, float(joined.sum(dtype=np.float64)))
 
 
 def empty_regions(regions: Mapping[str, Region]) -> tuple[str, ...]:
@@ -73,13 +75,19 @@ def empty_regions(regions: Mapping[str, Region]) -> tuple[str, ...]:
 
 
 @launcher
-def region_energy(batch, voxels, weights, density, medium_index, factors):  # type: ignore[no-untyped-def]
-    """Return the sum over a region of weight times energy over density times the medium's factor, in a fixed order."""
+def region_energy(batch, voxels, weights, of):  # type: ignore[no-untyped-def]
+    """Return the sum over a region of weight times dose for one decay a history, Gy 2^32, in a fixed order.
+
+    Parameters
+    ----------
+    batch : quanta of every voxel
+    voxels, weights : of the region
+    of : `mcdose.maps.Voxels`
+    """
     total = np.float64(0.0)
     for k in range(voxels.shape[0]):
         voxel = voxels[k]
         quanta = batch[voxel]
         if quanta != 0:
-            gain = np.float64(weights[k]) / np.float64(density[voxel]) * factors[medium_index[voxel]]
-            total += np.float64(quanta) * gain
+            total += np.float64(quanta) * (np.float64(weights[k]) * gy_per_mev(of, voxel))
     return total

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.fault import Fault
 from mcdose.tally import Tally
 
 
@@ -36,7 +37,7 @@ class RegionDose:
 class RunState:
     """What `merge` needs to add runs: exact sums, and who they belong to."""
 
-    tally: Tally
+    tally: Tally  # or `engine.cuda_arrays.GpuTally`
     ranges: tuple[tuple[int, int], ...]  # [first, last) histories, ascending
     region_batches: tuple[tuple[int, int, tuple[float, ...]], ...]  # first history, histories, energy sum per region
     inputs: str  # hash of everything the dose depends on but the history range
@@ -50,7 +51,7 @@ class DoseResult:
 
     Parameters
     ----------
-    dose_gy : (nz, ny, nx) float32, Gy; 0 below the density floor
+    dose_gy : (nz, ny, nx) float32, Gy; 0 below the density floor; NumPy or CuPy as the activity was
     relative_uncertainty : (nz, ny, nx) float32, one sigma; NaN where nothing was scored; None for methods without noise
     method, device, seed : as used
     histories : histories simulated (0 for methods without)
@@ -60,7 +61,9 @@ class DoseResult:
     warnings : what a reader of the dose should know
     emitted_mev, deposited_mev, escaped_mev : energy summed over the histories, each tallied on its own; None for
         methods without
-    energy_quanta : the same and `dropped` as exact integers, 2^32 to a MeV
+    energy_quanta : the same and `dropped` (by `faults`; part of what was deposited) as exact integers, 2^32 to a MeV
+    faults : what should not happen to a history, by name: how often it did, and the energy left on the spot; None for
+        methods without
     regions : mean dose of each region asked for
     voxel_mm : (dz, dy, dx)
     provenance : versions, parameters and choices, plain JSON types
@@ -77,6 +80,7 @@ class DoseResult:
     cancelled: bool
     warnings: tuple[str, ...]
     energy_quanta: dict[str, int] | None
+    faults: dict[str, Fault] | None
     regions: dict[str, RegionDose]
     voxel_mm: tuple[float, float, float]
     provenance: dict[str, Any]

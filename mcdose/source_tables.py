@@ -3,49 +3,74 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.arrays import on_gpu
+from mcdose.jit import compiled, launcher
 from mcdose.nuclides import nuclide
 from mcdose.transport.source import Source
 
 ENERGY_CELLS = 4096  # quantiles of the spectrum; linear between them the mean is 5e-6 high
 
 
-def build_source(tia_bq_s: NDArray[np.floating], nuclide_name: str) -> tuple[Source, float]:
-    """Return the sampling tables of an activity map and the total number of decays.
-
-    Parameters
-    ----------
-    tia_bq_s : (nz, ny, nx) decays per voxel, not negative, positive sum
-    """
-    nz, ny, nx = tia_bq_s.shape
-    voxels = np.empty((nz, ny, nx), np.uint32)
-    rows = np.empty((nz, ny), np.uint32)
-    slab_sums = np.empty(nz)
-    for z in range(nz):  # slab by slab: float64 sums without a float64 copy of the grid
-        cumulative = np.cumsum(tia_bq_s[z], axis=1, dtype=np.float64)
-        voxels[z] = _as_words(cumulative)
-        row_sums = np.cumsum(cumulative[:, -1])
-        rows[z] = _as_words(row_sums)
-        slab_sums[z] = row_sums[-1]
-    cumulative_slabs = np.cumsum(slab_sums)
-    return (
-        Source(_as_words(cumulative_slabs), rows.ravel(), voxels.ravel(), _energies(nuclide_name)),
-        float(cumulative_slabs[-1]),
-    )
-
-
-def _as_words(cumulative: NDArray[np.float64]) -> NDArray[np.uint32]:
-    """Scale cumulative sums along the last axis to 0 .. 2^31; lines of zeros stay zero.
+@compiled
+def line_words(values, words, line):  # type: ignore[no-untyped-def]
+    """Write the cumulative sum of a line, scaled to 2^31; return the line's sum. A line of zeros stays zero.
 
     The draw takes the first entry above a 31-bit word: never one without activity, which has the value of the one
     before it, and always one, because the last active one holds 2^31 exactly.
     """
-    total = cumulative[..., -1:]
-    scaled = cumulative * (2.0**31 / np.where(total > 0.0, total, 1.0))
-    return np.where((cumulative >= total) & (total > 0.0), 2.0**31, np.minimum(scaled, 2.0**31 - 1.0)).astype(np.uint32)
+    total = np.float64(0.0)
+    for k in range(values.shape[1]):
+        total += np.float64(values[line, k])
+    if not total > np.float64(0.0):
+        for k in range(values.shape[1]):
+            words[line, k] = np.uint32(0)
+        return total
+    scale = np.float64(2147483648.0) / total
+    cumulative = np.float64(0.0)
+    for k in range(values.shape[1]):
+        cumulative += np.float64(values[line, k])
+        if cumulative >= total:
+            words[line, k] = np.uint32(2147483648)
+        else:
+            words[line, k] = np.uint32(min(cumulative * scale, np.float64(2147483647.0)))
+    return total
+
+
+@launcher
+def _lines(values, words, sums):  # type: ignore[no-untyped-def]
+    for line in range(values.shape[0]):
+        sums[line] = line_words(values, words, line)
+
+
+def build_source(tia_bq_s: Any, nuclide_name: str) -> Source:
+    """Return the sampling tables of an activity map, where the map is.
+
+    Parameters
+    ----------
+    tia_bq_s : (nz, ny, nx) NumPy or CuPy, decays per voxel, not negative, positive sum
+    """
+    energies = _energies(nuclide_name)
+    if on_gpu(tia_bq_s):
+        from mcdose.engine.cuda_arrays import words_on_gpu
+
+        return Source(*words_on_gpu(tia_bq_s), energies)
+    nz, ny, nx = tia_bq_s.shape
+    voxels = np.empty((nz * ny, nx), np.uint32)
+    rows = np.empty((nz, ny), np.uint32)
+    slabs = np.empty((1, nz), np.uint32)
+    row_sums = np.empty(nz * ny)
+    slab_sums = np.empty(nz)
+    for z in range(nz):  # no copy of the whole grid
+        part = slice(z * ny, (z + 1) * ny)
+        _lines(np.ascontiguousarray(tia_bq_s[z], np.float64), voxels[part], row_sums[part])
+    _lines(row_sums.reshape(nz, ny), rows, slab_sums)
+    _lines(slab_sums.reshape(1, nz), slabs, np.empty(1))
+    return Source(slabs.ravel(), rows.ravel(), voxels.ravel(), energies)
 
 
 @lru_cache(maxsize=16)

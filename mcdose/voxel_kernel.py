@@ -94,11 +94,11 @@ def voxel_kernel(
     InputError
         A kernel of the library that is damaged.
     """
-    from mcdose.devices import choose_device
+    from mcdose.devices import choose_devices
     from mcdose.engine.cpu import thread_count
     from mcdose.nuclides import nuclide as find_nuclide
 
-    choose_device(device)
+    choose_devices(device)
     thread_count(threads)
     seed = whole("seed", seed, 0, 2**64 - 1)
     if histories is not None:

@@ -39,7 +39,7 @@ def uniforms(count: int, seed: Any) -> Any:
     """Return (count, 4) uniforms, one block per history number."""
     drawn = np.empty((count, 4), np.float32)
     for history in range(count):
-        words = random_block(Key(seed, np.uint64(history)), 0)
+        words = random_block(Key(seed, np.uint64(history), np.uint32(0)), 0)
         for i in range(4):
             drawn[history, i] = uniform(words[i])
     return drawn

@@ -407,7 +407,7 @@ def test_exception_in_progress_leaves_no_threads(error, when):
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to a thread on POSIX only")
 def test_ctrl_c_within_a_batch_ends_it(monkeypatch):
     """The threads stop at their chunk, not at the end of a batch that would take a minute."""
-    monkeypatch.setattr("mcdose.monte_carlo.batch_sizes", lambda voxels: (2**26, 2**26))
+    monkeypatch.setattr("mcdose.monte_carlo.batch_sizes", lambda voxels, device: (2**26, 2**26, 4096))
     caller = threading.get_ident()
     timers = []
 

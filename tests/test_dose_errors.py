@@ -31,7 +31,7 @@ def _nothing_runs(monkeypatch):
         raise AssertionError("the argument should have been refused before this")
 
     monkeypatch.setattr("mcdose.monte_carlo.run", too_late)
-    monkeypatch.setattr("mcdose.monte_carlo.CpuEngine", too_late)
+    monkeypatch.setattr("mcdose.monte_carlo.open_engine", too_late)
     monkeypatch.setattr("mcdose.monte_carlo.build", too_late)
     monkeypatch.setattr("mcdose.engine.cpu.CpuEngine", too_late)
     monkeypatch.setattr("mcdose.stopping_ratio.water_to_medium", too_late)

@@ -112,7 +112,7 @@ from mcdose.jit import cache_folder
 from mcdose.tally import Tally
 tally = Tally(1, 4096)
 tally.flush(np.ones(1, np.int64), 4096, 0, 1)
-print(tally.sum_low[0], cache_folder())
+print(tally.sums.low[0], cache_folder())
 """
 
 

@@ -25,7 +25,7 @@ CASES = [(0.012, 0.01), (0.1, 0.01), (0.5, 0.01), (1.0, 0.05), (2.28, 0.01), (3.
 def draw_energies(energy, cut, shape, row, place, count, seed):
     photons = np.empty(count, np.float32)
     for i in range(count):
-        photons[i], _ = sample_photon_energy(energy, cut, shape, row, place, Key(seed, np.uint64(i)), 0)
+        photons[i], _ = sample_photon_energy(energy, cut, shape, row, place, Key(seed, np.uint64(i), np.uint32(0)), 0)
     return photons
 
 
@@ -33,7 +33,7 @@ def draw_energies(energy, cut, shape, row, place, count, seed):
 def draw_dipoles(energy, count, seed):
     drawn = np.empty((count, 2), np.float32)
     for i in range(count):
-        drawn[i, 0], drawn[i, 1], _ = sample_dipole(energy, Key(seed, np.uint64(i)), 0)
+        drawn[i, 0], drawn[i, 1], _ = sample_dipole(energy, Key(seed, np.uint64(i), np.uint32(0)), 0)
     return drawn
 
 

@@ -28,7 +28,7 @@ def draw(energy, cut, count, seed):
     transfers = np.empty(count, np.float32)
     blocks = 0
     for i in range(count):
-        transfers[i], used = sample_moller(energy, cut, Key(seed, np.uint64(i)), 0)
+        transfers[i], used = sample_moller(energy, cut, Key(seed, np.uint64(i), np.uint32(0)), 0)
         blocks += used
     return transfers, blocks / count
 

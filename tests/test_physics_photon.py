@@ -24,7 +24,7 @@ FREE = np.ones((1, 257), np.float32)  # S = Z: Klein and Nishina alone
 def draw_compton(energy, binding, which, count, seed):
     drawn = np.empty((count, 2), np.float32)
     for i in range(count):
-        drawn[i, 0], drawn[i, 1], _ = sample_compton(energy, binding, which, Key(seed, np.uint64(i)), 0)
+        drawn[i, 0], drawn[i, 1], _ = sample_compton(energy, binding, which, Key(seed, np.uint64(i), np.uint32(0)), 0)
     return drawn
 
 
@@ -32,7 +32,7 @@ def draw_compton(energy, binding, which, count, seed):
 def draw_photoelectrons(energy, count, seed):
     drawn = np.empty((count, 2), np.float32)
     for i in range(count):
-        drawn[i, 0], drawn[i, 1], _ = sample_photoelectron(energy, Key(seed, np.uint64(i)), 0)
+        drawn[i, 0], drawn[i, 1], _ = sample_photoelectron(energy, Key(seed, np.uint64(i), np.uint32(0)), 0)
     return drawn
 
 

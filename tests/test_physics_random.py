@@ -37,7 +37,7 @@ def test_reference_gives_the_known_answers(counter, key, words):
 
 
 def test_zero_block_is_the_known_answer():
-    key = Key(np.uint64(0), np.uint64(0))
+    key = Key(np.uint64(0), np.uint64(0), np.uint32(0))
     assert random_block(key, np.int32(0)) == (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
 
 
@@ -47,12 +47,13 @@ def test_blocks_equal_the_reference_for_any_seed_history_and_draw():
     for i, seed in enumerate(numbers):
         for j, history in enumerate(numbers):
             draw = (0, 1, 2**31 - 1, 77 * i + j)[(i + j) % 4]
-            expected = philox((history & MASK, history >> 32, draw, 0), (seed & MASK, seed >> 32))
-            assert random_block(Key(np.uint64(seed), np.uint64(history)), np.int32(draw)) == expected
+            stream = (0, 1, 2**32 - 1, numbers[i] & MASK)[(i + 2 * j) % 4]
+            expected = philox((history & MASK, history >> 32, draw, stream), (seed & MASK, seed >> 32))
+            assert random_block(Key(np.uint64(seed), np.uint64(history), np.uint32(stream)), np.int32(draw)) == expected
 
 
 def test_plain_python_and_compiled_agree():
-    key = Key(np.uint64(2**64 - 3), np.uint64(2**40 + 5))
+    key = Key(np.uint64(2**64 - 3), np.uint64(2**40 + 5), np.uint32(2**32 - 7))
     assert tuple(int(word) for word in random_block.py_func(key, 9)) == random_block(key, 9)
 
 

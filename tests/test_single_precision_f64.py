@@ -9,6 +9,7 @@ from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import cuts
 from mcdose.transport import geometry, source
 from mcdose.transport.history import follow
+from mcdose.transport.score import FAULTS, Scores
 from mcdose.transport.shells import Shells
 from mcdose.transport.source import PointSource, Source
 from mcdose.transport.stack import DEPTH, Stack
@@ -65,13 +66,13 @@ def history(request, three_media):
         edges = np.linspace(0.0, 1.2, cells + 1).astype(np.float32)
         world = Shells(edges, np.float32(0.01), world.density, world.medium)
         decays = PointSource(decays.energies)
-    stack = Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32))
-    tally = np.zeros(cells, np.int64)
-    arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), tally, stack)
+    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
+    arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), scores, stack)
     account = follow(*arguments)
     functions = {}
     collect(follow, tuple(follow.typeof_pyval(argument) for argument in arguments), functions)
-    return account, tally, functions
+    return account, scores, functions
 
 
 def test_no_f64_in_any_function_of_a_history(history):
@@ -93,6 +94,10 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "photon.fly",
         "stack.push",
         "score.quanta",
+        "score.deposit",
+        "score.fault",
+        "history.begin",
+        "history.follow_last",
     }
     voxels = {"source.decay_in_voxel", "world.to_face", "world.across_face", "world.advanced", "world.jumped"}
     shells = {"source.decay_at_centre", "shells.to_boundary", "shells.across", "shells.advanced", "shells.jumped"}
@@ -107,7 +112,7 @@ def test_the_f64_lint_sees_the_whole_transport(history):
 
 
 def test_a_history_in_single_precision_balances_without_f64(history):
-    account, tally, _ = history
-    assert account.emitted == account.escaped + tally.sum()
+    account, scores, _ = history
+    assert account.emitted == account.escaped + scores.energy.sum()
     assert account.emitted > 0
-    assert account.dropped == 0
+    assert not scores.faults.any()

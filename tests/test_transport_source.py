@@ -41,7 +41,7 @@ def draw(source, world, count, seed):
     indices = np.empty((count, 3), np.int32)
     reals = np.empty((count, 7), np.float32)
     for i in range(count):
-        energy, place, u, v, w, _ = decay(source, world, Key(seed, np.uint64(i)))
+        energy, place, u, v, w = decay(source, world, Key(seed, np.uint64(i), np.uint32(0)))
         indices[i] = place.z, place.y, place.x
         reals[i] = energy, place.offset_z, place.offset_y, place.offset_x, u, v, w
     return indices, reals

@@ -9,11 +9,17 @@ from mcdose.transport.world import Place
 def particle(number):
     kind = (ELECTRON, PHOTON, POSITRON)[number % 3]
     place = Place(*(np.int32(number + i) for i in range(3)), *(np.float32((number + i) / 100) for i in range(3)))
-    return kind, np.float32(number / 7), place, *(np.float32(x) for x in (0.6, -0.0, -0.8))
+    return (
+        kind,
+        np.float32(number / 7),
+        place,
+        *(np.float32(x) for x in (0.6, -0.0, -0.8)),
+        np.uint32(2**32 - 1 - number),
+    )
 
 
 def test_last_in_first_out_until_full():
-    stack = Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
     depth = np.int32(0)
     for number in range(DEPTH):
         assert push(stack, depth, *particle(number)) == depth + 1
@@ -21,7 +27,7 @@ def test_last_in_first_out_until_full():
     assert push(stack, depth, *particle(DEPTH)) == depth  # no room: nothing is overwritten
     for number in reversed(range(DEPTH)):
         depth = np.int32(depth - 1)
-        kind, energy, place, u, v, w = pop(stack, depth)
+        kind, energy, place, u, v, w, stream = pop(stack, depth)
         expected = particle(number)
-        assert (kind, energy, u, v, w) == (expected[0], expected[1], *expected[3:])
+        assert (kind, energy, u, v, w, stream) == (expected[0], expected[1], *expected[3:])
         assert place == expected[2]

@@ -108,12 +108,12 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that cannot be met before any file is opened."""
-    from mcdose.devices import choose_device
+    from mcdose.devices import choose_devices
     from mcdose.nuclides import nuclide
 
     with _as_input_error():
         nuclide(args.nuclide)
-        choose_device(args.device)
+        choose_devices(args.device)
     if args.method != "monte-carlo":
         for option, given in (("--histories", args.histories), ("--target-uncertainty", args.target_uncertainty)):
             if given is not None:

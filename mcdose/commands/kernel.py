@@ -173,13 +173,13 @@ def _source(text: str) -> str | float:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse arguments that cannot be met before anything is computed."""
-    from mcdose.devices import choose_device
+    from mcdose.devices import choose_devices
     from mcdose.media import medium
     from mcdose.nuclides import nuclide
 
     with _as_input_error():
         medium(args.medium)
-        choose_device(args.device)
+        choose_devices(args.device)
         if "nuclide" in args:
             nuclide(args.nuclide)
 

@@ -14,13 +14,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose import maps
 from mcdose.arguments import thread_limit
+from mcdose.engine.work import ACCOUNT, Outcome, Work, outcome
 from mcdose.jit import cache_folder, launcher
+from mcdose.maps import Voxels
+from mcdose.problem import TARGET_ABOVE
+from mcdose.regions import Region, region_energy
+from mcdose.tally import Tally
 from mcdose.transport.history import follow
-from mcdose.transport.source import Source
+from mcdose.transport.score import FAULTS, Scores
 from mcdose.transport.stack import DEPTH, Stack
-from mcdose.transport.tables import Cuts, Tables
-from mcdose.transport.world import World
 
 log = logging.getLogger("mcdose")
 
@@ -28,14 +32,14 @@ CHUNK = 256  # histories a thread takes at a time: about half a millisecond
 
 
 @launcher
-def run_histories(seed, first, count, source, world, tables, cuts, tally, stack, account):  # type: ignore[no-untyped-def]
-    """Follow histories first .. first + count - 1; add to `tally` and to `account` (see `Account`), both int64."""
+def run_histories(seed, first, count, source, world, tables, cuts, scores, stack, account):  # type: ignore[no-untyped-def]
+    """Follow histories first .. first + count - 1; add to `scores` and `account` (see `engine.work`), all int64."""
     for offset in range(count):
-        result = follow(seed, first + np.uint64(offset), source, world, tables, cuts, tally, stack)
+        result = follow(seed, first + np.uint64(offset), source, world, tables, cuts, scores, stack)
         account[0] += result.emitted
         account[1] += result.escaped
-        account[2] += result.dropped
-        account[3] += result.flights
+        account[2] += result.flights
+        account[3] += 1
 
 
 def is_compiled() -> bool:
@@ -49,67 +53,134 @@ def thread_count(threads: int | None) -> int:
 
 
 class CpuEngine:
-    """Runs ranges of histories on a pool of threads.
+    """Runs batches of histories on a pool of threads, over one array that all of them add to.
 
     Parameters
     ----------
     threads : number of threads
-    seed : 0 to 2^64 - 1
-    source, world, tables, cuts : what the histories read
+    work : what to run
     """
 
-    def __init__(self, threads: int, seed: int, source: Source, world: World, tables: Tables, cuts: Cuts) -> None:
-        self.threads = threads
-        self._problem = (source, world, tables, cuts)
-        self._seed = np.uint64(seed)
+    name = "cpu"
+
+    def __init__(self, threads: int, work: Work) -> None:
+        self.target = cpu_name()
+        self._threads = threads
+        self._work = work
+        voxels = work.world.density.size
+        self._batch = np.zeros(voxels, np.int64)
+        self._tally = Tally(voxels, work.unit)
+        self._faults = np.zeros(FAULTS, np.int64)
+        self._account = np.zeros(ACCOUNT, object)
+        self._region_batches: list[tuple[int, int, tuple[float, ...]]] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mcdose")
 
     def prepare(self) -> None:
         """Compile, or load the machine code from the cache, before anything is timed."""
         if not is_compiled():
             log.info("compiling the transport for this machine (about 15 s, once)")
-        self._follow(0, 0, np.zeros(1, np.int64), *new_workspace())
+        self._follow(0, 0, *new_workspace())
+        maps.prepare()
+        nothing = np.zeros(0, np.int64)
+        for index in (np.zeros(0, np.int32), np.zeros(0, np.int64)):
+            region_energy(nothing, index, np.zeros(0, np.float32), self._work.voxels)
 
-    def run(self, first: int, count: int, tally: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Follow `count` histories from `first`, add to `tally`; return their account, four int64."""
+    def run(self, first: int, count: int) -> None:
+        """Follow `count` histories from `first` and add them to the sums."""
         chunks = iter(range(first, first + count, CHUNK))
-        futures = [self._pool.submit(self._work, chunks, first + count, tally) for _ in range(min(self.threads, count))]
+        futures = [self._pool.submit(self._take, chunks, first + count) for _ in range(min(self._threads, count))]
         try:
-            return np.asarray(sum(future.result() for future in futures))
+            for future in futures:
+                self._account += future.result()
         except BaseException:  # Ctrl-C among them: leave the threads nothing to do
             deque(chunks, maxlen=0)
             raise
+        if self._work.regions:
+            means = tuple(self._pool.map(self._region_dose, self._work.regions))
+            self._region_batches.append((first, count, means))
+        self._over_slices(lambda start, stop: self._tally.flush(self._batch, count, start, stop))
+        self._tally.count(count)
 
-    def _work(self, chunks: Iterator[int], end: int, tally: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Take chunks until none are left (`next` on a range iterator is atomic)."""
+    def _take(self, chunks: Iterator[int], end: int) -> NDArray[np.object_]:
+        """Take chunks until none are left (`next` on a range iterator is atomic); return their account."""
         stack, account = new_workspace()
         for first in chunks:
-            self._follow(first, min(CHUNK, end - first), tally, stack, account)
-        return account
+            self._follow(first, min(CHUNK, end - first), stack, account)
+        return account.astype(object)
 
-    def _follow(
-        self, first: int, count: int, tally: NDArray[np.int64], stack: Stack, account: NDArray[np.int64]
-    ) -> None:
-        run_histories(self._seed, np.uint64(first), np.uint64(count), *self._problem, tally, stack, account)
+    def _follow(self, first: int, count: int, stack: Stack, account: NDArray[np.int64]) -> None:
+        work = self._work
+        scores = Scores(self._batch, self._faults)
+        arguments = (work.source, work.world, work.tables, work.cuts, scores, stack, account)
+        run_histories(np.uint64(work.seed), np.uint64(first), np.uint64(count), *arguments)
 
-    def over_slices(self, work: Callable[[int, int], Any], count: int) -> None:
-        """Call `work(start, stop)` on the pool over equal parts of 0 .. count."""
-        limits = np.linspace(0, count, self.threads + 1).astype(int)
+    def _region_dose(self, region: Region) -> float:
+        """Return the mean dose of a region by the energy in the batch, Gy for one decay a history; NaN if empty."""
+        if not region.voxels.size:
+            return float("nan")
+        energy = region_energy(self._batch, region.voxels, region.weights, self._work.voxels)
+        return float(energy) / 2**32 / region.total
+
+    def _over_slices(self, work: Callable[[int, int], Any]) -> None:
+        """Call `work(start, stop)` on the pool over equal parts of the voxels."""
+        limits = np.linspace(0, self._batch.size, self._threads + 1).astype(int)
         for future in [self._pool.submit(work, a, b) for a, b in pairwise(limits)]:
             future.result()
 
-    def over_items(self, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        """Return `work` of each item, in order."""
-        return list(self._pool.map(work, items))
+    def typical_uncertainty(self) -> float:
+        """Return the root mean square of the relative errors over the voxels that matter.
+
+        The cleared batch is the memory for it, and cleared again at the end.
+        """
+        dose, ordered = maps.halves(self._batch)
+        self._over_slices(
+            lambda start, stop: maps.fill_dose(self._tally, self._work.voxels, start, stop, 1.0, dose, TARGET_ABOVE)
+        )
+        ordered[:] = dose
+        limit = maps.target_limit(ordered)
+
+        def add(start: int) -> tuple[float, int]:
+            return maps.add_variances(self._tally, dose, limit, start, min(start + maps.SLICE, dose.size))
+
+        parts = list(self._pool.map(add, range(0, dose.size, maps.SLICE)))
+        self._batch[:] = 0
+        count = sum(number for _, number in parts)
+        return float(np.sqrt(sum(total for total, _ in parts) / count)) if count else float("inf")
+
+    def outcome(self) -> Outcome:
+        """Return the sums of all batches."""
+        return outcome(self._tally, self._account, self._faults, self._region_batches)
+
+    def maps(self, per_history: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return dose [Gy] and relative error; the cleared batch becomes their memory."""
+        return host_maps(self._tally, self._work.voxels, per_history, self._batch, self._over_slices)
 
     def close(self) -> None:
         """Let the threads end, without waiting for work not begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+def host_maps(
+    tally: Tally,
+    voxels: Voxels,
+    per_history: float,
+    scratch: NDArray[np.int64],
+    over_slices: Callable[[Callable[[int, int], None]], None],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return dose [Gy] and relative error of every voxel, in the memory of `scratch`, a cleared batch."""
+    dose, relative = maps.halves(scratch)
+
+    def fill(start: int, stop: int) -> None:
+        maps.fill_dose(tally, voxels, start, stop, per_history, dose, -1.0)
+        maps.fill_error(tally, voxels, start, stop, relative)
+
+    over_slices(fill)
+    return dose, relative
+
+
 def new_workspace() -> tuple[Stack, NDArray[np.int64]]:
     """Return what one thread needs for itself: a stack and an account."""
-    return Stack(np.zeros((DEPTH, 4), np.int32), np.zeros((DEPTH, 7), np.float32)), np.zeros(4, np.int64)
+    return Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32)), np.zeros(ACCOUNT, np.int64)
 
 
 def cpu_name() -> str:

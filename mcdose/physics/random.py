@@ -11,10 +11,14 @@ from mcdose.jit import compiled
 
 
 class Key(NamedTuple):
-    """What names one history's stream: the run's seed and the history number, both uint64."""
+    """What names the random numbers of one particle.
 
-    seed: np.uint64
+    Every particle of a history has a stream of its own, so that they may be followed in any order, and by any thread.
+    """
+
+    seed: np.uint64  # of the run
     history: np.uint64
+    stream: np.uint32  # 0 the decay, 1 its electron; a secondary's is a word drawn by the particle that made it
 
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -27,14 +31,14 @@ _WEYL_1 = np.uint64(0xBB67AE85)
 
 @compiled
 def random_block(key, draw):
-    """Return four independent random 32-bit words: block `draw` (int) of the history `key`.
+    """Return four independent random 32-bit words: block `draw` (int) of the particle `key`.
 
-    The counter is (history, draw, 0), the key is the seed.
+    The counter is (history, draw, stream), the key is the seed.
     """
     counter_0 = key.history & _LOW
     counter_1 = key.history >> _32
     counter_2 = np.uint64(draw)
-    counter_3 = np.uint64(0)
+    counter_3 = np.uint64(key.stream)
     key_0 = key.seed & _LOW
     key_1 = key.seed >> _32
     for _ in range(10):

@@ -22,7 +22,7 @@ from mcdose.physics.random import random_block, uniform, uniform_high, uniform_l
 from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
 from mcdose.transport.geometry import across, advanced, cell, to_boundary
-from mcdose.transport.score import quanta, score
+from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
 from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
 from mcdose.transport.tables import (
     ADVANCE_FINE,
@@ -43,15 +43,15 @@ RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped e
 
 
 @compiled
-def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, stack, depth, key, draw):
+def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, scores, stack, depth, key, draw):
     """Hard collision: a knock-on electron, a bremsstrahlung photon, or nothing (the bound was above the truth).
 
     Returns
     -------
-    depth, draw, energy, held, u, v, w : after the collision
-    dropped : quanta of a secondary that found no room on the stack; they stay in this voxel
+    depth, draw, energy, held, u, v, w : after the collision; a secondary that found no room on the stack leaves its
+        energy in this voxel
     """
-    word_1, word_2, _, _ = random_block(key, draw)
+    word_1, word_2, stream, _ = random_block(key, draw)
     draw += 1
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
     moller = column_at(tables.hard, medium, index, inside, MOLLER)
@@ -63,42 +63,39 @@ def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, stack, de
         turn = uniform(word_2)
         opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
         a, b, c = turned(u, v, w, slow, opposite)
-        new_depth = push(stack, depth, ELECTRON, transfer, place, a, b, c)
+        new_depth = push(stack, depth, ELECTRON, transfer, place, a, b, c, stream)
         u, v, w = turned(u, v, w, fast, turn)
     elif chosen >= moller and chosen < moller + radiation and energy > cuts.photon:
         index, inside = locate(energy, ELECTRON_LOW, ANGLE_BITS, ANGLE_LAST)
         transfer, draw = sample_photon_energy(energy, cuts.photon, tables.radiation, index, inside, key, draw)
         one_minus_cosine, turn, draw = sample_dipole(energy, key, draw)
         a, b, c = turned(u, v, w, one_minus_cosine, turn)
-        new_depth = push(stack, depth, PHOTON, transfer, place, a, b, c)
+        new_depth = push(stack, depth, PHOTON, transfer, place, a, b, c, stream)
     else:
-        return depth, draw, energy, held, u, v, w, np.int64(0)
-    dropped = np.int64(0)
+        return depth, draw, energy, held, u, v, w
     if new_depth == depth:
-        dropped = quanta(transfer)
+        fault(scores, STACK_FULL, quanta(transfer))
     else:
         held -= quanta(transfer)
-    return new_depth, draw, max(energy - transfer, 1.0e-6), held, u, v, w, dropped
+    return new_depth, draw, max(energy - transfer, 1.0e-6), held, u, v, w
 
 
 @compiled
-def annihilate(place, voxel, tally, stack, depth, key, draw):
-    """Two photons of the electron's rest energy, back to back, where a positron stopped."""
-    word_1, word_2, _, _ = random_block(key, draw)
-    draw += 1
+def annihilate(place, voxel, scores, stack, depth, key, draw):
+    """Two photons of the electron's rest energy, back to back, where a positron stopped; return the stack's depth."""
+    word_1, word_2, stream_1, stream_2 = random_block(key, draw)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    dropped = np.int64(0)
-    for sign in (1.0, -1.0):
-        new_depth = push(stack, depth, PHOTON, ELECTRON_MASS, place, sign * u, sign * v, sign * w)
+    for sign, stream in ((1.0, stream_1), (-1.0, stream_2)):
+        new_depth = push(stack, depth, PHOTON, ELECTRON_MASS, place, sign * u, sign * v, sign * w, stream)
         if new_depth == depth:
-            dropped += quanta(ELECTRON_MASS)
-            score(tally, voxel, quanta(ELECTRON_MASS))
+            fault(scores, STACK_FULL, quanta(ELECTRON_MASS))
+            deposit(scores, voxel, quanta(ELECTRON_MASS))
         depth = new_depth
-    return depth, draw, dropped
+    return depth
 
 
 @compiled
-def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, depth, key, draw):
+def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key):
     """Follow an electron (or positron) until it stops or leaves the grid.
 
     Positrons are taken to lose and scatter as electrons do, and to annihilate at rest.
@@ -106,20 +103,17 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
     Returns
     -------
     depth : of the stack, which holds the secondaries
-    draw : the next unused random block
     escaped : quanta that left the grid
-    dropped : quanta deposited on the spot because the stack was full or the flight limit reached
     flights : number of flights
     """
-    dropped = np.int64(0)
     flights = np.int32(0)
     voxel = cell(world, place)
     density = world.density[voxel]
     medium = np.int32(world.medium[voxel])
     held = quanta(energy)  # what it brought into this voxel and has not left there yet
 
-    word_1, word_2, word_3, word_4 = random_block(key, draw)
-    draw += 1
+    word_1, word_2, word_3, word_4 = random_block(key, 0)
+    draw = np.int32(1)
     to_hard = -math.log(uniform(word_1))  # mean free paths to the next hard collision
     before_hinge = 0.0  # MeV to lose before the hinge: the rest of the last step and the first part of this one
     first_part = 0.0  # MeV of this step before its hinge, zero when a new step is due
@@ -183,14 +177,14 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             distance, face = to_boundary(world, place, u, v, w)
             left = max(left - distance * rate, 0.0)
             at_face = min(quanta(after + left * per_mean), held)
-            score(tally, voxel, held - at_face)
+            deposit(scores, voxel, held - at_face)
             held = at_face
             place, in_grid = across(world, place, u, v, w, distance, face)
             if not in_grid:
                 escaped = held
                 if kind == POSITRON:
                     escaped += np.int64(2) * quanta(ELECTRON_MASS)
-                return depth, draw, escaped, dropped, flights
+                return depth, escaped, flights
             voxel = cell(world, place)
             density = world.density[voxel]
             new_medium = np.int32(world.medium[voxel])
@@ -201,16 +195,15 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
                     stopping *= RESIDUAL_PATH
 
         if stopping_here:
-            score(tally, voxel, held)
+            deposit(scores, voxel, held)
             break
 
         energy = after
         if hard:
             before = energy
-            depth, draw, energy, held, u, v, w, lost = collide(
-                energy, bound, held, place, medium, u, v, w, tables, cuts, stack, depth, key, draw
+            depth, draw, energy, held, u, v, w = collide(
+                energy, bound, held, place, medium, u, v, w, tables, cuts, scores, stack, depth, key, draw
             )
-            dropped += lost
             word_1, _, _, _ = random_block(key, draw)
             draw += 1
             to_hard = -math.log(uniform(word_1))
@@ -226,10 +219,9 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, tally, stack, d
             u, v, w = turned(u, v, w, sample_deflection(tables.angle, row, uniform(word_1)), uniform(word_2))
             started = False
     else:
-        score(tally, voxel, held)
-        dropped += held
+        deposit(scores, voxel, held)
+        fault(scores, FLIGHT_LIMIT_REACHED, held)
 
     if kind == POSITRON:
-        depth, draw, lost = annihilate(place, voxel, tally, stack, depth, key, draw)
-        dropped += lost
-    return depth, draw, np.int64(0), dropped, flights
+        depth = annihilate(place, voxel, scores, stack, depth, key, draw)
+    return depth, np.int64(0), flights

@@ -17,7 +17,7 @@ from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
 from mcdose.transport.geometry import cell, jumped
-from mcdose.transport.score import quanta, score
+from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
 from mcdose.transport.stack import ELECTRON, POSITRON, push
 from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_PAIR
 
@@ -26,23 +26,21 @@ FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions include
 
 
 @compiled
-def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
+def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
     """Follow a photon until it is absorbed or leaves the grid.
 
     Returns
     -------
     depth : of the stack, which holds the electrons it set in motion
-    draw : the next unused random block
     escaped : quanta that left the grid
-    dropped : quanta deposited on the spot because the stack was full or the flight limit reached
     """
-    dropped = np.int64(0)
+    draw = np.int32(0)
     for _ in range(FLIGHT_LIMIT):
         held = quanta(energy)
         voxel = cell(world, place)
         if energy < LOWEST_PHOTON:
-            score(tally, voxel, held)
-            return depth, draw, np.int64(0), dropped
+            deposit(scores, voxel, held)
+            return depth, np.int64(0)
 
         word_1, word_2, word_3, word_4 = random_block(key, draw)
         draw += 1
@@ -50,7 +48,7 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
         bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
         place, in_grid = jumped(world, place, u, v, w, -math.log(uniform(word_1)) / bound)
         if not in_grid:
-            return depth, draw, held, dropped
+            return depth, held
 
         voxel = cell(world, place)
         medium = np.int32(world.medium[voxel])
@@ -61,50 +59,51 @@ def fly(energy, place, u, v, w, world, tables, tally, stack, depth, key, draw):
         if chosen < column_at(tables.photon, medium, index, inside, PHOTOELECTRIC):
             one_minus_cosine, turn, draw = sample_photoelectron(energy, key, draw)
             a, b, c = turned(u, v, w, one_minus_cosine, turn)
-            new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c)
+            new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c, word_3)
             if new_depth == depth:
-                score(tally, voxel, held)
-                dropped += held
-            return new_depth, draw, np.int64(0), dropped
+                deposit(scores, voxel, held)
+                fault(scores, STACK_FULL, held)
+            return new_depth, np.int64(0)
 
         if chosen < column_at(tables.photon, medium, index, inside, WITH_PAIR):
             shared = max(energy - 2.0 * ELECTRON_MASS, 0.0)
             first = shared * uniform(word_3)
             turn = uniform(word_4)
             opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
-            word_1, word_2, _, _ = random_block(key, draw)
+            word_1, word_2, word_3, word_4 = random_block(key, draw)
             draw += 1
             a, b, c = turned(u, v, w, pair_deflection(first, uniform(word_1)), turn)
-            with_electron = push(stack, depth, ELECTRON, first, place, a, b, c)
+            with_electron = push(stack, depth, ELECTRON, first, place, a, b, c, word_3)
             if with_electron > depth:
                 held -= quanta(first)
             else:
-                dropped += quanta(first)
+                fault(scores, STACK_FULL, quanta(first))
             a, b, c = turned(u, v, w, pair_deflection(shared - first, uniform(word_2)), opposite)
-            with_both = push(stack, with_electron, POSITRON, shared - first, place, a, b, c)
+            with_both = push(stack, with_electron, POSITRON, shared - first, place, a, b, c, word_4)
             carried = quanta(shared - first) + np.int64(2) * quanta(ELECTRON_MASS)
             if with_both > with_electron:
                 held -= carried
             else:
-                dropped += carried
-            score(tally, voxel, held)
-            return with_both, draw, np.int64(0), dropped
+                fault(scores, STACK_FULL, carried)
+            deposit(scores, voxel, held)
+            return with_both, np.int64(0)
 
         scattered, one_minus_cosine, draw = sample_compton(energy, tables.binding, medium, key, draw)
         recoil = energy - scattered
         turn = uniform(word_3)
         opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
         a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
-        new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c)
+        new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_4)
         if new_depth > depth:
             held -= quanta(recoil)
         else:
-            dropped += quanta(recoil)
+            fault(scores, STACK_FULL, quanta(recoil))
         depth = new_depth
-        score(tally, voxel, held - quanta(scattered))
+        deposit(scores, voxel, held - quanta(scattered))
         u, v, w = turned(u, v, w, one_minus_cosine, turn)
         energy = scattered
 
     held = quanta(energy)
-    score(tally, cell(world, place), held)
-    return depth, draw, np.int64(0), dropped + held
+    deposit(scores, cell(world, place), held)
+    fault(scores, FLIGHT_LIMIT_REACHED, held)
+    return depth, np.int64(0)

@@ -1,19 +1,29 @@
-"""Energy as integers, and the one seam between devices: adding to a tally that several threads share.
+"""Energy as integers, and the one seam between devices: adding to numbers that several threads share.
 
 Energy is counted in quanta of 2^-32 MeV. What a particle leaves in a voxel is the difference of its *rounded*
 energies before and after, so every sum telescopes and the balance of a history is exact whatever the order of the
 additions.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-from mcdose.jit import compiled
+from mcdose.jit import FLAGS, compiled
 
 QUANTA_PER_MEV = 4294967296.0  # 2^32: a float32 energy times this is exact
+
+# Places in `Scores.faults`: how often, and behind each the quanta that were left on the spot.
+STACK_FULL, FLIGHT_LIMIT_REACHED, FAULTS = 0, 2, 4
+
+
+class Scores(NamedTuple):
+    """What all threads add to."""
+
+    energy: Any  # (cells,) int64, quanta deposited
+    faults: Any  # (FAULTS,) int64
 
 
 @compiled
@@ -22,13 +32,13 @@ def quanta(energy):
     return np.int64(energy * QUANTA_PER_MEV + 0.5)
 
 
-def score(tally: Any, index: Any, amount: Any) -> None:
-    """Add `amount` (int64 quanta) to `tally[index]`, safely beside other threads."""
-    tally[index] += amount
+def score(numbers: Any, index: Any, amount: Any) -> None:
+    """Add `amount` to `numbers[index]` (int64), safely beside other threads."""
+    numbers[index] += amount
 
 
 @intrinsic
-def _atomic_add(typing_context, tally, index, amount):
+def _atomic_add(typing_context, numbers, index, amount):
     """One `atomicrmw add`, relaxed: integer sums do not depend on the order."""
 
     def generate(context, builder, signature, arguments):
@@ -39,9 +49,22 @@ def _atomic_add(typing_context, tally, index, amount):
         builder.atomic_rmw("add", pointer, arguments[2], "monotonic")
         return context.get_dummy_value()
 
-    return types.void(tally, index, types.int64), generate
+    return types.void(numbers, index, types.int64), generate
 
 
-@overload(score, target="cpu")
-def _score_on_cpu(tally, index, amount):
-    return lambda tally, index, amount: _atomic_add(tally, index, amount)
+@overload(score, target="cpu", jit_options=FLAGS)
+def _score_on_cpu(numbers, index, amount):
+    return lambda numbers, index, amount: _atomic_add(numbers, index, amount)
+
+
+@compiled
+def deposit(scores, cell, amount):
+    """Add quanta to a cell."""
+    score(scores.energy, cell, amount)
+
+
+@compiled
+def fault(scores, kind, amount):
+    """Count a fault (`STACK_FULL`, `FLIGHT_LIMIT_REACHED`) and the quanta that it leaves on the spot."""
+    score(scores.faults, kind, np.int64(1))
+    score(scores.faults, kind + 1, amount)

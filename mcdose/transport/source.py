@@ -71,7 +71,7 @@ def decay_in_voxel(source, world, key):
 
     Returns
     -------
-    energy [MeV], place, u, v, w, and the next unused random block
+    energy [MeV], place, u, v, w
     """
     word_1, word_2, word_3, word_4 = random_block(key, 0)
     z, y, x = sample_voxel(source, world.ny, world.nx, word_1, word_2, word_3)
@@ -80,7 +80,7 @@ def decay_in_voxel(source, world, key):
     place = Place(z, y, x, uniform(word_1), uniform(word_2), uniform(word_3))
     word_1, word_2, _, _ = random_block(key, 2)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    return energy, place, u, v, w, np.int32(3)
+    return energy, place, u, v, w
 
 
 @compiled
@@ -88,11 +88,11 @@ def decay_at_centre(source, shells, key):
     """Start a decay at the centre of the shells, isotropic; returns what `decay_in_voxel` does."""
     word_1, word_2, word_3, _ = random_block(key, 0)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    return sample_energy(source, uniform(word_3)), centre(), u, v, w, np.int32(1)
+    return sample_energy(source, uniform(word_3)), centre(), u, v, w
 
 
 def decay(source, world, key):
-    """Start a decay of a source in a world: energy [MeV], place, u, v, w, next random block."""
+    """Start a decay of a source in a world: energy [MeV], place, u, v, w."""
     return (decay_at_centre if isinstance(source, PointSource) else decay_in_voxel)(source, world, key)
 
 

@@ -11,18 +11,18 @@ ELECTRON = 0
 PHOTON = 1
 POSITRON = 2
 
-DEPTH = 48  # particles; a 2.3 MeV electron was never seen to need more than 12
+DEPTH = 32  # particles; a 2.3 MeV electron was never seen to need more than 12
 
 
 class Stack(NamedTuple):
-    """Room for `DEPTH` particles: integers (kind, z, y, x) and reals (energy, offsets, direction)."""
+    """Room for `DEPTH` particles: integers (kind, z, y, x, stream) and reals (energy, offsets, direction)."""
 
-    integers: Any  # (DEPTH, 4) int32
+    integers: Any  # (DEPTH, 5) int32
     reals: Any  # (DEPTH, 7) float32
 
 
 @compiled
-def push(stack, depth, kind, energy, place, u, v, w):
+def push(stack, depth, kind, energy, place, u, v, w, stream):
     """Put a particle on the stack; return the new depth, unchanged when there is no room."""
     if depth >= stack.integers.shape[0]:
         return np.int32(depth)
@@ -32,6 +32,7 @@ def push(stack, depth, kind, energy, place, u, v, w):
     integers[1] = place.z
     integers[2] = place.y
     integers[3] = place.x
+    integers[4] = np.int32(stream)
     reals[0] = energy
     reals[1] = place.offset_z
     reals[2] = place.offset_y
@@ -44,8 +45,8 @@ def push(stack, depth, kind, energy, place, u, v, w):
 
 @compiled
 def pop(stack, depth):
-    """Return kind, energy, place and direction of the particle at `depth`."""
+    """Return kind, energy, place, direction and random stream of the particle at `depth`."""
     integers = stack.integers[depth]
     reals = stack.reals[depth]
     place = Place(integers[1], integers[2], integers[3], reals[1], reals[2], reals[3])
-    return integers[0], reals[0], place, reals[4], reals[5], reals[6]
+    return integers[0], reals[0], place, reals[4], reals[5], reals[6], np.uint32(integers[4])

@@ -1,0 +1,321 @@
+"""Run histories on CUDA devices: memory, batches and what is asked of them. The kernels are in cuda_kernels.py."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import cupy
+import numpy as np
+
+from mcdose.engine import cuda_kernels as kernels
+from mcdose.engine.cuda_arrays import GpuTally, launch, on_device, to_device
+from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
+from mcdose.regions import Region
+from mcdose.tally import BYTES
+from mcdose.transport.score import FAULTS, Scores
+
+log = logging.getLogger("mcdose")
+
+STACK_BYTES = 2048  # of a resident thread, for which the driver sets memory aside
+SPARE_BYTES = 256 * 2**20  # for tables, photons set aside, sorting, and the driver
+MOST_HANDED = 4  # histories that a thread takes at a time
+REGION_BLOCKS = 64  # blocks that add up a region: the same on every device, so that the order is
+ROOM_ASIDE = 8  # one photon set aside for so many histories of a batch; those beyond are followed on the spot
+
+
+class Shape(NamedTuple):
+    """How the transport is launched; the result does not depend on it.
+
+    Parameters
+    ----------
+    blocks_per_processor : of `cuda_kernels.THREADS` threads each
+    aside : photons are set aside for a kernel of their own
+    """
+
+    blocks_per_processor: int = 6
+    aside: bool = True
+
+
+class CudaEngine:
+    """Runs batches of histories on one CUDA device and keeps their sums there.
+
+    Batches are queued on the caller's current stream, one ahead of the one that is waited for.
+
+    Parameters
+    ----------
+    number : of the device
+    work : what to run
+    shape : how
+    """
+
+    def __init__(self, number: int, work: Work, shape: Shape = Shape()) -> None:  # noqa: B008 (a named tuple)
+        self.name = f"cuda:{number}"
+        self.number = number
+        voxels = work.world.density.size
+        with on_device(number):
+            about = cupy.cuda.runtime.getDeviceProperties(number)
+            self.target = f"sm_{about['major']}{about['minor']} ({about['name'].decode()})"
+            self._blocks = about["multiProcessorCount"] * shape.blocks_per_processor
+            self._seed = np.uint64(work.seed)
+            self._problem = to_device((work.source, work.world, work.tables, work.cuts))
+            _, self._world, _, _ = self._problem
+            self._voxels = to_device(work.voxels._replace(density=self._world.density, medium=self._world.medium))
+            self._regions: Any = _joined(work.regions)
+            self._totals = [region.total for region in work.regions]
+            self.tally = GpuTally(number, voxels, work.unit)  # the sums so far
+            self._scores = Scores(cupy.zeros(voxels, np.int64), cupy.zeros(FAULTS, np.int64))
+            self._account = cupy.zeros(ACCOUNT, np.int64)
+            self._handed = cupy.zeros(1, np.int64)
+            self._shape = shape
+            self._aside = _aside(0)
+        self._sums = np.zeros(ACCOUNT, object)
+        self._region_parts: list[tuple[int, int, Any]] = []
+        self._queued: deque[Any] = deque()
+
+    def prepare(self) -> None:
+        """Compile, or load the machine code from the cache, by a run of no histories."""
+        if not kernels.transport.overloads:
+            log.info("making the CUDA kernels ready for %s (the first time on this machine: a minute)", self.name)
+        with on_device(self.number):
+            self._launch(0, 0)
+            if self._regions is not None:
+                self._add_regions()
+            few = GpuTally(self.number, 1, 1)
+            scratch = cupy.zeros(1, np.int64)
+            few.flush_all(scratch, 1)
+            few.typical_uncertainty(self._voxels, scratch)
+            few.maps(self._voxels, 1.0, scratch)
+            cupy.cuda.get_current_stream().synchronize()
+
+    def run(self, first: int, count: int) -> None:
+        """Queue a batch and wait for the one before it."""
+        with on_device(self.number):
+            self._launch(first, count)
+            if self._regions is not None:
+                self._region_parts.append((first, count, self._add_regions()))
+            self.tally.flush_all(self._scores.energy, count)
+            self.tally.count(count)
+            done = cupy.cuda.Event(disable_timing=True)
+            done.record()
+            self._queued.append((done, self._account.copy()))
+            while len(self._queued) > 1:
+                self._wait()
+
+    def _launch(self, first: int, count: int) -> None:
+        """Queue the transport of a batch."""
+        source, world, tables, cuts = self._problem
+        room = -(-count // ROOM_ASIDE) if self._shape.aside else 0
+        if room > self._aside.histories.size:
+            self._aside = _aside(room)
+        for numbers in (self._handed, self._account, self._aside.counters):
+            numbers.fill(0)
+        grid = (self._blocks, kernels.THREADS)
+        share = np.int64(min(max(count // (8 * self._blocks * kernels.THREADS), 1), MOST_HANDED))
+        batch = (self._seed, np.uint64(first), np.int64(count), share, self._handed)
+        shared = (world, tables, cuts, self._scores, self._account, self._aside)
+        launch(kernels.transport, *grid, *batch, source, *shared)
+        if self._shape.aside:
+            launch(kernels.fly_aside, *grid, self._seed, *shared)
+
+    def _add_regions(self) -> Any:
+        """Queue the parts of the mean doses of the regions by the energy in the batch."""
+        limits, indices, weights = self._regions
+        parts = cupy.zeros((limits.size - 1, REGION_BLOCKS))
+        arguments = (self._scores.energy, limits, indices, weights, self._voxels, parts)
+        launch(kernels.add_regions, (REGION_BLOCKS, limits.size - 1), kernels.LANES, *arguments)
+        return parts
+
+    def _wait(self) -> None:
+        """Wait for the oldest batch of the queue and add up its account."""
+        done, account = self._queued.popleft()
+        done.synchronize()
+        self._sums += account.get().astype(object)
+
+    def finish_queue(self) -> None:
+        """Wait for all batches queued."""
+        with on_device(self.number):
+            while self._queued:
+                self._wait()
+
+    def typical_uncertainty(self) -> float:
+        """Return the root mean square of the relative errors over the voxels that matter; see `absorbed_dose`."""
+        return self.uncertainty_of(self.tally)
+
+    def outcome(self) -> Outcome:
+        """Wait until all is done, and return the sums."""
+        with on_device(self.number):
+            self.finish_queue()
+            faults = self._scores.faults.get()
+            batches = [(first, count, self._means(parts)) for first, count, parts in self._region_parts]
+        return outcome(self.tally, self._sums, faults, batches)
+
+    def _means(self, parts: Any) -> tuple[float, ...]:
+        """Return the mean dose [Gy] of each region for one decay a history; NaN of one that is empty."""
+        sums = [sum(line) / 2**32 for line in parts.get().tolist()]
+        return tuple(
+            energy / total if total else float("nan") for energy, total in zip(sums, self._totals, strict=True)
+        )
+
+    def maps(self, per_history: float) -> tuple[Any, Any]:
+        """Return dose [Gy] and relative error on the device."""
+        return self.maps_of(self.tally, per_history)
+
+    def maps_of(self, tally: GpuTally, per_history: float) -> tuple[Any, Any]:
+        """Return the maps of sums on this device; the batch becomes their memory."""
+        with on_device(self.number):
+            maps = tally.maps(self._voxels, per_history, self._scores.energy)
+            cupy.cuda.get_current_stream().synchronize()
+        return maps
+
+    def uncertainty_of(self, tally: GpuTally) -> float:
+        """Return the typical uncertainty of sums on this device."""
+        with on_device(self.number):
+            return tally.typical_uncertainty(self._voxels, self._scores.energy)
+
+    def close(self) -> None:
+        """Wait for what is queued, and let go of the memory but that of the sums."""
+        with on_device(self.number):
+            cupy.cuda.get_current_stream().synchronize()
+        self.__dict__.clear()
+
+
+class SeveralEngines:
+    """Engines of several devices, each of which runs every so manieth batch.
+
+    Integer sums do not depend on who makes them: the result is bit for bit that of one device.
+    """
+
+    def __init__(self, engines: Sequence[CudaEngine]) -> None:
+        self.name = "cuda:" + ",".join(str(engine.number) for engine in engines)
+        self.target = ", ".join(dict.fromkeys(engine.target for engine in engines))
+        self._engines = tuple(engines)
+        self._turn = 0
+
+    def prepare(self) -> None:
+        """Compile, or load the machine code from the cache."""
+        for engine in self._engines:
+            engine.prepare()
+
+    def run(self, first: int, count: int) -> None:
+        """Queue a batch on the device whose turn it is."""
+        self._engines[self._turn].run(first, count)
+        self._turn = (self._turn + 1) % len(self._engines)
+
+    def _add_others(self, tally: GpuTally) -> None:
+        """Add the sums of the other devices to those of the first."""
+        for engine in self._engines[1:]:
+            engine.finish_queue()
+            tally.add(engine.tally)
+
+    def typical_uncertainty(self) -> float:
+        """Return that of the sums of all devices."""
+        first = self._engines[0]
+        tally = first.tally.copy()
+        self._add_others(tally)
+        return first.uncertainty_of(tally)
+
+    def outcome(self) -> Outcome:
+        """Wait until all is done, and return the sums of all devices."""
+        parts = [engine.outcome() for engine in self._engines]
+        self._add_others(self._engines[0].tally)
+        faults = {
+            name: type(fault)(sum(p.faults[name].count for p in parts), sum(p.faults[name].energy_mev for p in parts))
+            for name, fault in parts[0].faults.items()
+        }
+        return Outcome(
+            self._engines[0].tally,
+            sum(part.emitted for part in parts),
+            sum(part.escaped for part in parts),
+            sum(part.dropped for part in parts),
+            sum(part.flights for part in parts),
+            faults,
+            tuple(sorted(batch for part in parts for batch in part.region_batches)),
+        )
+
+    def maps(self, per_history: float) -> tuple[Any, Any]:
+        """Return dose [Gy] and relative error, on the first device."""
+        return self._engines[0].maps(per_history)
+
+    def close(self) -> None:
+        """Let go of all devices."""
+        for engine in self._engines:
+            engine.close()
+
+
+def open_cuda(devices: Sequence[str], work: Work, shape: Shape = Shape()) -> Engine:  # noqa: B008
+    """Return the engine of one or several devices.
+
+    Raises
+    ------
+    MemoryError
+        The grid does not fit; nothing is left allocated.
+    """
+    numbers = [int(device.removeprefix("cuda:")) for device in devices]
+    with ExitStack() as made:
+        engines: list[CudaEngine] = []
+        for number in numbers:
+            check_memory(number, work)
+            try:
+                engine = CudaEngine(number, work, shape)
+            except cupy.cuda.memory.OutOfMemoryError as error:
+                made.close()
+                engines.clear()
+                _free(numbers)
+                raise MemoryError(f"device cuda:{number} ran out of memory: {error}") from None
+            engines.append(engine)
+            made.callback(engine.close)
+        made.pop_all()
+    return engines[0] if len(engines) == 1 else SeveralEngines(engines)
+
+
+def bytes_needed(work: Work) -> int:
+    """Return the memory that a run takes on a device: sums, batch, maps, world, source, and regions."""
+    voxels = int(work.world.density.size)
+    regions = sum(int(region.voxels.size) for region in work.regions)
+    return voxels * (BYTES + 8 + 8 + 4 + 1 + 4) + 12 * regions + SPARE_BYTES
+
+
+def check_memory(number: int, work: Work) -> None:
+    """Raise MemoryError with the figures where a run cannot fit into what is free."""
+    with on_device(number):
+        about = cupy.cuda.runtime.getDeviceProperties(number)
+        resident = about["multiProcessorCount"] * about["maxThreadsPerMultiProcessor"]
+        free, _ = cupy.cuda.runtime.memGetInfo()
+        free += cupy.get_default_memory_pool().free_bytes()
+    needed = bytes_needed(work) + resident * STACK_BYTES
+    if needed > free:
+        shape = (int(work.world.nz), int(work.world.ny), int(work.world.nx))
+        raise MemoryError(
+            f"device cuda:{number} has {free / 2**30:.2f} GiB free, a grid of {shape} voxels needs "
+            f"{needed / 2**30:.2f} GiB: use device='cpu' or fewer voxels"
+        )
+
+
+def _free(numbers: Sequence[int]) -> None:
+    """Give what CuPy's pools hold and nobody uses back to the devices."""
+    for number in numbers:
+        with on_device(number):
+            cupy.get_default_memory_pool().free_all_blocks()
+
+
+def _aside(room: int) -> kernels.Aside:
+    """Return places for so many photons."""
+    return kernels.Aside(
+        cupy.empty((room, 5), np.int32),
+        cupy.empty((room, 7), np.float32),
+        cupy.empty(room, np.uint64),
+        cupy.zeros(2, np.int64),
+    )
+
+
+def _joined(regions: Sequence[Region]) -> tuple[Any, Any, Any] | None:
+    """Return the limits, voxels and weights of all regions one behind the other; None if there is none."""
+    if not regions:
+        return None
+    limits = cupy.asarray(np.cumsum([0, *(region.voxels.size for region in regions)]))
+    indices = cupy.concatenate([to_device(region.voxels) for region in regions])
+    return limits, indices, cupy.concatenate([to_device(region.weights) for region in regions])

@@ -1,0 +1,248 @@
+"""CUDA kernels: launchers of the functions that the CPU runs too, and nothing of the physics.
+
+One thread follows one history at a time, its secondaries on a small stack of its own, and takes the next when it is
+done: the grid is as large as the device can hold and stays until all histories are handed out. Photons can be set
+aside for a second kernel, so that the threads of a warp follow particles of one kind.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import cuda
+from numba.cuda.extending import overload
+
+from mcdose.checksum import mixed
+from mcdose.engine.work import EMITTED, ESCAPED, FLIGHTS, FOLLOWED
+from mcdose.jit import cuda_launcher, in_single_precision
+from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
+from mcdose.source_tables import line_words
+from mcdose.tally import flush_voxel, voxel_variance
+from mcdose.transport.history import begin, follow, follow_last
+from mcdose.transport.score import Scores, score
+from mcdose.transport.stack import DEPTH, PHOTON, Stack
+
+THREADS = 128  # of a block that follows histories
+LANES = 256  # threads of a block that adds up real numbers, always in the same order
+
+
+@overload(score, target="cuda")
+def _score_on_gpu(numbers, index, amount):  # type: ignore[no-untyped-def]
+    return lambda numbers, index, amount: cuda.atomic.add(numbers, index, amount)
+
+
+class Aside(NamedTuple):
+    """Photons that wait for a kernel of their own."""
+
+    integers: Any  # (room, 5) int32, see `transport.stack`
+    reals: Any  # (room, 7) float32
+    histories: Any  # (room,) uint64
+    counters: Any  # (2,) int64: photons that asked for a place, photons taken
+
+
+@cuda.jit(device=True)
+@in_single_precision
+def _set_aside(aside, stack, depth, history):  # type: ignore[no-untyped-def]
+    """Move the last particle of the stack to those set aside; tell whether there was room."""
+    place = cuda.atomic.add(aside.counters, 0, 1)
+    if place >= aside.histories.shape[0]:
+        return False
+    for k in range(5):
+        aside.integers[place, k] = stack.integers[depth - 1, k]
+    for k in range(7):
+        aside.reals[place, k] = stack.reals[depth - 1, k]
+    aside.histories[place] = history
+    return True
+
+
+@cuda_launcher
+def transport(seed, first, count, share, handed, source, world, tables, cuts, scores, account, aside):  # type: ignore[no-untyped-def]
+    """Follow histories first .. first + count - 1 on any grid.
+
+    A thread takes `share` of them at a time; `handed` (1,) int64, 0 before, counts those that were taken. Photons
+    go to `aside` while there is room, and are followed on the spot otherwise.
+    """
+    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    emitted = np.int64(0)
+    escaped = np.int64(0)
+    flights = np.int64(0)
+    followed = np.int64(0)
+    waiting = aside.histories.shape[0] > 0
+    while True:
+        start = cuda.atomic.add(handed, 0, share)
+        if start >= count:
+            break
+        for offset in range(start, min(start + share, count)):
+            history = first + np.uint64(offset)
+            depth, energy = begin(seed, history, source, world, stack)
+            emitted += energy
+            followed += np.int64(1)
+            while depth > 0:
+                if waiting and stack.integers[depth - 1, 0] == PHOTON and _set_aside(aside, stack, depth, history):
+                    depth = np.int32(depth - 1)
+                    continue
+                depth, out, flown = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
+                escaped += out
+                flights += flown
+    cuda.atomic.add(account, EMITTED, emitted)
+    cuda.atomic.add(account, ESCAPED, escaped)
+    cuda.atomic.add(account, FLIGHTS, flights)
+    cuda.atomic.add(account, FOLLOWED, followed)
+
+
+@cuda_launcher
+def fly_aside(seed, world, tables, cuts, scores, account, aside):  # type: ignore[no-untyped-def]
+    """Follow the photons set aside, and all that they set in motion, on any grid."""
+    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    escaped = np.int64(0)
+    flights = np.int64(0)
+    photons = min(aside.counters[0], aside.histories.shape[0])
+    while True:
+        place = cuda.atomic.add(aside.counters, 1, 1)
+        if place >= photons:
+            break
+        for k in range(5):
+            stack.integers[0, k] = aside.integers[place, k]
+        for k in range(7):
+            stack.reals[0, k] = aside.reals[place, k]
+        depth = np.int32(1)
+        while depth > 0:
+            depth, out, flown = follow_last(seed, aside.histories[place], world, tables, cuts, scores, stack, depth)
+            escaped += out
+            flights += flown
+    cuda.atomic.add(account, ESCAPED, escaped)
+    cuda.atomic.add(account, FLIGHTS, flights)
+
+
+@cuda_launcher
+def transport_rows(seed, first, count, row_histories, source, world, tables, cuts, energies, faults, accounts):  # type: ignore[no-untyped-def]
+    """Follow histories first .. first + count - 1, each block `row_histories` of them on a tally of its own.
+
+    Block b adds to row b of `energies` (blocks, cells) and `accounts` (blocks, ACCOUNT): a few cells that all threads
+    share would make them wait for each other.
+    """
+    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    row = cuda.blockIdx.x
+    scores = Scores(energies[row], faults)
+    emitted = np.int64(0)
+    escaped = np.int64(0)
+    flights = np.int64(0)
+    followed = np.int64(0)
+    start = row * row_histories
+    for offset in range(start + cuda.threadIdx.x, min(start + row_histories, count), cuda.blockDim.x):
+        result = follow(seed, first + np.uint64(offset), source, world, tables, cuts, scores, stack)
+        emitted += result.emitted
+        escaped += result.escaped
+        flights += result.flights
+        followed += np.int64(1)
+    cuda.atomic.add(accounts, (row, EMITTED), emitted)
+    cuda.atomic.add(accounts, (row, ESCAPED), escaped)
+    cuda.atomic.add(accounts, (row, FLIGHTS), flights)
+    cuda.atomic.add(accounts, (row, FOLLOWED), followed)
+
+
+@cuda_launcher
+def flush(batch, weight, sums):  # type: ignore[no-untyped-def]
+    """Move a batch into the sums and clear it; see `Tally.flush`."""
+    for voxel in range(cuda.grid(1), batch.shape[0], cuda.gridsize(1)):
+        flush_voxel(batch, voxel, weight, sums)
+
+
+@cuda_launcher
+def fill_dose(sums, voxels, per_history, above, dose):  # type: ignore[no-untyped-def]
+    """Write the dose of every voxel denser than `above`, 0 elsewhere."""
+    for voxel in range(cuda.grid(1), dose.shape[0], cuda.gridsize(1)):
+        judged = voxels.density[voxel] > above
+        dose[voxel] = voxel_dose(sums, voxels, voxel, per_history) if judged else np.float32(0.0)
+
+
+@cuda_launcher
+def fill_error(sums, voxels, ratio, batches, relative):  # type: ignore[no-untyped-def]
+    """Write the relative standard error of every voxel."""
+    for voxel in range(cuda.grid(1), relative.shape[0], cuda.gridsize(1)):
+        relative[voxel] = voxel_error(sums, voxels, voxel, ratio, batches)
+
+
+@cuda.jit(device=True)
+def _block_sum(lanes, value):  # type: ignore[no-untyped-def]
+    """Return the sum of a float64 over the LANES threads of a block, in a fixed order; all threads must call it."""
+    lane = cuda.threadIdx.x
+    lanes[lane] = value
+    cuda.syncthreads()
+    width = LANES // 2
+    while width > 0:
+        if lane < width:
+            lanes[lane] += lanes[lane + width]
+        cuda.syncthreads()
+        width //= 2
+    total = lanes[0]
+    cuda.syncthreads()
+    return total
+
+
+@cuda_launcher
+def add_variances(sums, dose, limit, ratio, batches, totals, counts):  # type: ignore[no-untyped-def]
+    """Write for each block the sum of squared relative errors of its voxels above `limit`, and their number."""
+    lanes = cuda.shared.array(LANES, np.float64)
+    total = np.float64(0.0)
+    count = np.float64(0.0)
+    for voxel in range(cuda.grid(1), dose.shape[0], cuda.gridsize(1)):
+        if dose[voxel] > limit:
+            total += voxel_variance(sums, voxel, ratio, batches)
+            count += np.float64(1.0)
+    total = _block_sum(lanes, total)
+    count = _block_sum(lanes, count)
+    if cuda.threadIdx.x == 0:
+        totals[cuda.blockIdx.x] = total
+        counts[cuda.blockIdx.x] = count
+
+
+@cuda_launcher
+def add_regions(batch, limits, indices, weights, voxels, out):  # type: ignore[no-untyped-def]
+    """Write the parts (regions, blocks) of the sum over each region of weight times dose; grid (blocks, regions).
+
+    Region r has the entries limits[r] .. limits[r + 1] of `indices` and `weights`.
+    """
+    lanes = cuda.shared.array(LANES, np.float64)
+    region = cuda.blockIdx.y
+    total = np.float64(0.0)
+    for k in range(limits[region] + cuda.grid(2)[0], limits[region + 1], cuda.gridDim.x * cuda.blockDim.x):
+        voxel = indices[k]
+        quanta = batch[voxel]
+        if quanta != 0:
+            total += np.float64(quanta) * (np.float64(weights[k]) * gy_per_mev(voxels, voxel))
+    total = _block_sum(lanes, total)
+    if cuda.threadIdx.x == 0:
+        out[region, cuda.blockIdx.x] = total
+
+
+@cuda_launcher
+def cumulate(values, words, totals):  # type: ignore[no-untyped-def]
+    """Write the cumulative words of every line and its total; see `source_tables.line_words`."""
+    for line in range(cuda.grid(1), values.shape[0], cuda.gridsize(1)):
+        totals[line] = line_words(values, words, line)
+
+
+@cuda_launcher
+def add_checksum(values, out):  # type: ignore[no-untyped-def]
+    """Add the checksum of an array to `out` (1,) uint64; see `mcdose.checksum`."""
+    total = np.uint64(0)
+    for k in range(cuda.grid(1), values.shape[0], cuda.gridsize(1)):
+        total += mixed(np.uint64(k), values[k])
+    cuda.atomic.add(out, 0, total)
+
+
+@cuda_launcher
+def find_largest(density, medium_index, largest):  # type: ignore[no-untyped-def]
+    """Raise `largest` (media,) float32 to the largest density of each medium."""
+    for voxel in range(cuda.grid(1), density.shape[0], cuda.gridsize(1)):
+        medium = medium_index[voxel]
+        if density[voxel] > largest[medium]:
+            cuda.atomic.max(largest, medium, density[voxel])
+
+
+@cuda_launcher
+def probe(cell):  # type: ignore[no-untyped-def]
+    """Add 1 to `cell` (1,) int64 from every thread: a device that can do this works."""
+    score(cell, 0, np.int64(1))
