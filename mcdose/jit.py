@@ -15,7 +15,7 @@ import stat
 import tempfile
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,20 +71,25 @@ def launcher(function: Callable[..., Any]) -> Any:
         return numba.njit(cache=True, **FLAGS)(rounded)
 
 
-def cuda_launcher(function: Callable[..., Any]) -> Any:
+def cuda_launcher(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a kernel for CUDA devices, and keep the machine code on disk for the next process.
 
     Link-time optimisation is off, so that the PTX that the tests look at is what a device runs.
+
+    Parameters
+    ----------
+    function : the kernel
+    options : of `numba.cuda.jit`, such as `launch_bounds`
     """
     from numba import cuda
 
     rounded = in_single_precision(function)
     if cuda.config.ENABLE_CUDASIM:  # the simulator knows no options
         return cuda.jit(rounded)
-    if not _takes_files(cache_folder()):
-        return cuda.jit(lto=False)(rounded)
-    with _cache_directory():
-        return cuda.jit(lto=False, cache=True)(rounded)
+    kept = _takes_files(cache_folder())
+    with _cache_directory() if kept else nullcontext():
+        # Called as a decorator with options only, numba-cuda 0.30 loses `lto` and `fastmath`.
+        return cuda.jit(rounded, lto=False, cache=kept, **options)
 
 
 @cache

@@ -5,6 +5,7 @@ The functions of one voxel are compiled for the CPU here and for CUDA devices in
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ def voxel_error(sums, voxels, voxel, ratio, batches):  # type: ignore[no-untyped
     """Return the relative standard error of a voxel, float32; NaN where no dose is reported or nothing was scored."""
     if not gy_per_mev(voxels, voxel) > np.float64(0.0):
         return np.float32(np.nan)
-    return np.float32(np.sqrt(voxel_variance(sums, voxel, ratio, batches)))
+    return np.float32(math.sqrt(voxel_variance(sums, voxel, ratio, batches)))
 
 
 @launcher

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+import logging
+from contextlib import closing
 from dataclasses import asdict
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,8 @@ from mcdose.parameters import TransportParameters
 
 if TYPE_CHECKING:
     from mcdose.monte_carlo import Progress
+
+log = logging.getLogger("mcdose")
 
 BATCH = 4096  # histories of a batch
 PARTS = 32  # of the histories, whose spread tells how the errors of shells go together
@@ -95,7 +96,7 @@ def dose_point_kernel(
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
-    choose_devices(device)
+    devices = choose_devices(device)
     return _simulate(
         source,
         energies,
@@ -106,6 +107,7 @@ def dose_point_kernel(
         histories,
         first_history,
         thread_count(threads),
+        devices,
         seed,
         progress,
         parameters or kernel_parameters(float(energies[-1])),
@@ -171,18 +173,18 @@ def _simulate(
     histories: int,
     first_history: int,
     threads: int,
+    devices: tuple[str, ...],
     seed: int,
     progress: Progress | None,
     parameters: TransportParameters,
 ) -> PointKernel:
     import mcdose
-    from mcdose.engine.cpu import new_workspace, run_histories
-    from mcdose.engine.work import ACCOUNT, EMITTED, ESCAPED, FLIGHTS
+    from mcdose.engine.rows import RowWork, open_rows
+    from mcdose.engine.work import ACCOUNT, EMITTED, ESCAPED, FLIGHTS, FOLLOWED, named_faults
     from mcdose.kernel_file import table_hashes
     from mcdose.monte_carlo import batches, says_stop
     from mcdose.physics_tables import build, cuts
     from mcdose.tally import Tally
-    from mcdose.transport.score import FAULTS, Scores
     from mcdose.transport.shells import Shells
     from mcdose.transport.source import PointSource
 
@@ -193,7 +195,8 @@ def _simulate(
         np.full(shells, density, np.float32),
         np.zeros(shells, np.uint8),
     )
-    problem = (
+    work = RowWork(
+        seed,
         PointSource(energies.astype(np.float32)),
         world,
         build([medium], [density], parameters),
@@ -203,37 +206,24 @@ def _simulate(
     parts = np.zeros((PARTS, shells), np.int64)  # room for 2^31 MeV
     part_histories = np.zeros(PARTS, np.int64)
     total = np.zeros(ACCOUNT, object)
-    faults = np.zeros(FAULTS, np.int64)
-
-    def follow(first: int, count: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
-        """Run a batch on its own tally: few shells shared by threads would wait for each other."""
-        stack, account = new_workspace()
-        own = np.zeros(shells, np.int64)
-        scores = Scores(own, faults)
-        run_histories(np.uint64(seed), np.uint64(first), np.uint64(count), *problem, scores, stack, account)
-        return first, count, own, account
-
-    nothing = np.uint64(0)
-    run_histories(nothing, nothing, nothing, *problem, Scores(parts[0], faults), *new_workspace())  # compiles
+    rows = open_rows(devices, threads, work)
+    rows.prepare()
     if says_stop(progress, 0, histories):
         raise Cancelled("cancelled before the first batch")
-    coming = batches(first_history, histories, BATCH, BATCH)
-    with ThreadPoolExecutor(threads, thread_name_prefix="mcdose") as pool:
-        running: deque[Future[tuple[int, int, NDArray[np.int64], NDArray[np.int64]]]] = deque()
-        running.extend(pool.submit(follow, *batch) for batch in islice(coming, 4 * threads))
-        while running:
-            first, count, own, account = running.popleft().result()  # in order, so that a stop leaves the first ones
-            running.extend(pool.submit(follow, *batch) for batch in islice(coming, 1))
+    with closing(rows.run(batches(first_history, histories, BATCH, BATCH))) as done:
+        for first, count, row, account in done:
             part = first // BATCH % PARTS
-            parts[part] += own
+            parts[part] += row
             part_histories[part] += count
             total += account.astype(object)
-            tally.flush(own, count, 0, shells)
+            tally.flush(row, count, 0, shells)
             tally.count(count)
             if says_stop(progress, tally.histories, histories):
-                for future in running:
-                    future.cancel()
                 break
+    faults = named_faults(rows.faults, tally.histories - int(total[FOLLOWED]))
+    for name, fault in faults.items():
+        if fault.count:
+            log.warning("%d %s: %.3g MeV were left on the spot", fault.count, name, fault.energy_mev)
     energy = tally.energy_mev(0, shells) / tally.histories
     relative = tally.relative_error(0, shells)
     return PointKernel(
@@ -250,6 +240,9 @@ def _simulate(
             "mcdose": mcdose.__version__,
             "seed": seed,
             "first_history": first_history,
+            "device": rows.name,
+            "target": rows.target,
+            "faults": {name: fault.count for name, fault in faults.items()},
             "cancelled": tally.histories < histories,
             "parameters": asdict(parameters),
             "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,

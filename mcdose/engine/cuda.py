@@ -12,7 +12,8 @@ import cupy
 import numpy as np
 
 from mcdose.engine import cuda_kernels as kernels
-from mcdose.engine.cuda_arrays import GpuTally, launch, on_device, to_device
+from mcdose.engine.cuda_arrays import GpuTally, as_kernel, device_target, folded, launch, on_device, to_device
+from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, MOST_HANDED, REGION_BLOCKS, THREADS
 from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
 from mcdose.regions import Region
 from mcdose.tally import BYTES
@@ -22,8 +23,6 @@ log = logging.getLogger("mcdose")
 
 STACK_BYTES = 2048  # of a resident thread, for which the driver sets memory aside
 SPARE_BYTES = 256 * 2**20  # for tables, photons set aside, sorting, and the driver
-MOST_HANDED = 4  # histories that a thread takes at a time
-REGION_BLOCKS = 64  # blocks that add up a region: the same on every device, so that the order is
 ROOM_ASIDE = 8  # one photon set aside for so many histories of a batch; those beyond are followed on the spot
 
 
@@ -32,11 +31,11 @@ class Shape(NamedTuple):
 
     Parameters
     ----------
-    blocks_per_processor : of `cuda_kernels.THREADS` threads each
+    blocks_per_processor : of `cuda_sizes.THREADS` threads each
     aside : photons are set aside for a kernel of their own
     """
 
-    blocks_per_processor: int = 6
+    blocks_per_processor: int = BLOCKS_PER_PROCESSOR
     aside: bool = True
 
 
@@ -57,13 +56,11 @@ class CudaEngine:
         self.number = number
         voxels = work.world.density.size
         with on_device(number):
-            about = cupy.cuda.runtime.getDeviceProperties(number)
-            self.target = f"sm_{about['major']}{about['minor']} ({about['name'].decode()})"
-            self._blocks = about["multiProcessorCount"] * shape.blocks_per_processor
+            self.target, processors = device_target(number)
+            self._blocks = processors * shape.blocks_per_processor
             self._seed = np.uint64(work.seed)
-            self._problem = to_device((work.source, work.world, work.tables, work.cuts))
-            _, self._world, _, _ = self._problem
-            self._voxels = to_device(work.voxels._replace(density=self._world.density, medium=self._world.medium))
+            world = to_device(work.world)
+            self._voxels = to_device(work.voxels._replace(density=world.density, medium=world.medium))
             self._regions: Any = _joined(work.regions)
             self._totals = [region.total for region in work.regions]
             self.tally = GpuTally(number, voxels, work.unit)  # the sums so far
@@ -72,6 +69,8 @@ class CudaEngine:
             self._handed = cupy.zeros(1, np.int64)
             self._shape = shape
             self._aside = _aside(0)
+            read = (to_device(work.source), world, to_device(work.tables), work.cuts, self._scores, self._account)
+            self._arguments = [as_kernel(part) for part in read]  # once: it takes longer than a launch
         self._sums = np.zeros(ACCOUNT, object)
         self._region_parts: list[tuple[int, int, Any]] = []
         self._queued: deque[Any] = deque()
@@ -107,16 +106,15 @@ class CudaEngine:
 
     def _launch(self, first: int, count: int) -> None:
         """Queue the transport of a batch."""
-        source, world, tables, cuts = self._problem
         room = -(-count // ROOM_ASIDE) if self._shape.aside else 0
         if room > self._aside.histories.size:
             self._aside = _aside(room)
         for numbers in (self._handed, self._account, self._aside.counters):
             numbers.fill(0)
-        grid = (self._blocks, kernels.THREADS)
-        share = np.int64(min(max(count // (8 * self._blocks * kernels.THREADS), 1), MOST_HANDED))
+        grid = (self._blocks, THREADS)
+        share = np.int64(min(max(count // (8 * self._blocks * THREADS), 1), MOST_HANDED))
         batch = (self._seed, np.uint64(first), np.int64(count), share, self._handed)
-        shared = (world, tables, cuts, self._scores, self._account, self._aside)
+        source, *shared = (*self._arguments, as_kernel(self._aside))
         launch(kernels.transport, *grid, *batch, source, *shared)
         if self._shape.aside:
             launch(kernels.fly_aside, *grid, self._seed, *shared)
@@ -124,10 +122,10 @@ class CudaEngine:
     def _add_regions(self) -> Any:
         """Queue the parts of the mean doses of the regions by the energy in the batch."""
         limits, indices, weights = self._regions
-        parts = cupy.zeros((limits.size - 1, REGION_BLOCKS))
+        parts = cupy.zeros((limits.size - 1, REGION_BLOCKS * LANES))
         arguments = (self._scores.energy, limits, indices, weights, self._voxels, parts)
-        launch(kernels.add_regions, (REGION_BLOCKS, limits.size - 1), kernels.LANES, *arguments)
-        return parts
+        launch(kernels.add_regions, (REGION_BLOCKS, limits.size - 1), LANES, *arguments)
+        return folded(parts, REGION_BLOCKS)
 
     def _wait(self) -> None:
         """Wait for the oldest batch of the queue and add up its account."""

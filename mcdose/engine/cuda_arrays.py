@@ -11,11 +11,10 @@ import numpy as np
 from numba import cuda
 
 from mcdose.engine import cuda_kernels as kernels
+from mcdose.engine.cuda_sizes import LANES, SUM_BLOCKS
 from mcdose.maps import Voxels, halves, target_limit
 from mcdose.problem import TARGET_ABOVE
 from mcdose.tally import Sums, Tally, add_sums, total_quanta
-
-BLOCKS = 256  # of kernels that add up real numbers: the same on every device, so that the order is
 
 
 @contextmanager
@@ -23,6 +22,12 @@ def on_device(number: int) -> Iterator[None]:
     """Make a device the current one, for CuPy and for numba."""
     with cupy.cuda.Device(number), cuda.gpus[number]:
         yield
+
+
+def device_target(number: int) -> tuple[str, int]:
+    """Return what code for a device is compiled for, in words, and how many multiprocessors it has."""
+    about = cupy.cuda.runtime.getDeviceProperties(number)
+    return f"sm_{about['major']}{about['minor']} ({about['name'].decode()})", int(about["multiProcessorCount"])
 
 
 def stream() -> Any:
@@ -46,7 +51,7 @@ def launch(kernel: Any, blocks: Any, threads: int, *arguments: Any) -> None:
 def over(kernel: Any, count: int, *arguments: Any) -> None:
     """Start a kernel that strides over `count` items."""
     if count:
-        launch(kernel, min(-(-count // kernels.LANES), 4096), kernels.LANES, *arguments)
+        launch(kernel, min(-(-count // LANES), 4096), LANES, *arguments)
 
 
 def to_device(value: Any) -> Any:
@@ -87,6 +92,13 @@ def largest_densities_on_gpu(density: Any, medium_index: Any, media: int) -> lis
         largest = cupy.zeros(media, np.float32)
         over(kernels.find_largest, density.size, density, medium_index, largest)
         return [float(value) for value in largest.get()]
+
+
+def folded(parts: Any, blocks: int) -> Any:
+    """Return the sums (lines, blocks) of what the threads of each block wrote, parts (lines, threads)."""
+    out = cupy.zeros(parts.shape[0] * blocks)
+    over(kernels.fold, out.size, parts.reshape(out.size, -1), out)
+    return out.reshape(-1, blocks)
 
 
 class GpuTally(Tally):
@@ -154,12 +166,12 @@ class GpuTally(Tally):
         self._fill_dose(voxels, 1.0, TARGET_ABOVE, dose)
         ordered[:] = dose
         limit = np.float32(target_limit(ordered))
-        totals, counts = cupy.zeros(BLOCKS), cupy.zeros(BLOCKS)
-        arguments = (self.sums, dose, limit, np.float64(self.ratio), self.batches, totals, counts)
-        launch(kernels.add_variances, BLOCKS, kernels.LANES, *arguments)
+        parts = cupy.zeros((2, SUM_BLOCKS * LANES))
+        arguments = (self.sums, dose, limit, np.float64(self.ratio), self.batches, parts[0], parts[1])
+        launch(kernels.add_variances, SUM_BLOCKS, LANES, *arguments)
         scratch.fill(0)
-        count = sum(counts.get().tolist())
-        return float(np.sqrt(sum(totals.get().tolist()) / count)) if count else float("inf")
+        total, count = (sum(line) for line in folded(parts, SUM_BLOCKS).get().tolist())
+        return float(np.sqrt(total / count)) if count else float("inf")
 
     def _fill_dose(self, voxels: Voxels, per_history: float, above: float, dose: Any) -> None:
         over(kernels.fill_dose, self.voxels, self.sums, voxels, np.float64(per_history), np.float32(above), dose)

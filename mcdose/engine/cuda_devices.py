@@ -71,12 +71,12 @@ def _tried(number: int) -> Gpu:
     import cupy
     import numpy as np
 
-    from mcdose.engine.cuda_arrays import on_device
+    from mcdose.engine.cuda_arrays import launch, on_device
     from mcdose.engine.cuda_kernels import probe
 
     with cupy.cuda.Device(number) as device, on_device(number):
         cell = cupy.zeros(1, np.int64)
-        probe[1, 32](cell)
+        launch(probe, 1, 32, cell)
         if int(cell[0]) != 32:
             raise RuntimeError(f"32 threads added 1 to 0 and made {int(cell[0])}")
         about = cupy.cuda.runtime.getDeviceProperties(number)

@@ -7,6 +7,7 @@ aside for a second kernel, so that the threads of a warp follow particles of one
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from numba import cuda
 from numba.cuda.extending import overload
 
 from mcdose.checksum import mixed
+from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, THREADS
 from mcdose.engine.work import EMITTED, ESCAPED, FLIGHTS, FOLLOWED
-from mcdose.jit import cuda_launcher, in_single_precision
+from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
 from mcdose.source_tables import line_words
 from mcdose.tally import flush_voxel, voxel_variance
@@ -23,8 +25,8 @@ from mcdose.transport.history import begin, follow, follow_last
 from mcdose.transport.score import Scores, score
 from mcdose.transport.stack import DEPTH, PHOTON, Stack
 
-THREADS = 128  # of a block that follows histories
-LANES = 256  # threads of a block that adds up real numbers, always in the same order
+# Registers are limited so that a multiprocessor holds so many blocks.
+history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS))
 
 
 @overload(score, target="cuda")
@@ -41,22 +43,26 @@ class Aside(NamedTuple):
     counters: Any  # (2,) int64: photons that asked for a place, photons taken
 
 
-@cuda.jit(device=True)
-@in_single_precision
-def _set_aside(aside, stack, depth, history):  # type: ignore[no-untyped-def]
-    """Move the last particle of the stack to those set aside; tell whether there was room."""
-    place = cuda.atomic.add(aside.counters, 0, 1)
-    if place >= aside.histories.shape[0]:
-        return False
+@compiled
+def set_aside(aside, place, stack, depth, history):  # type: ignore[no-untyped-def]
+    """Copy the last particle of the stack to a place among those set aside."""
     for k in range(5):
         aside.integers[place, k] = stack.integers[depth - 1, k]
     for k in range(7):
         aside.reals[place, k] = stack.reals[depth - 1, k]
     aside.histories[place] = history
-    return True
 
 
-@cuda_launcher
+@compiled
+def take_back(aside, place, stack):  # type: ignore[no-untyped-def]
+    """Put a particle that was set aside on the empty stack."""
+    for k in range(5):
+        stack.integers[0, k] = aside.integers[place, k]
+    for k in range(7):
+        stack.reals[0, k] = aside.reals[place, k]
+
+
+@history_launcher
 def transport(seed, first, count, share, handed, source, world, tables, cuts, scores, account, aside):  # type: ignore[no-untyped-def]
     """Follow histories first .. first + count - 1 on any grid.
 
@@ -68,7 +74,7 @@ def transport(seed, first, count, share, handed, source, world, tables, cuts, sc
     escaped = np.int64(0)
     flights = np.int64(0)
     followed = np.int64(0)
-    waiting = aside.histories.shape[0] > 0
+    room = aside.histories.shape[0]
     while True:
         start = cuda.atomic.add(handed, 0, share)
         if start >= count:
@@ -79,9 +85,12 @@ def transport(seed, first, count, share, handed, source, world, tables, cuts, sc
             emitted += energy
             followed += np.int64(1)
             while depth > 0:
-                if waiting and stack.integers[depth - 1, 0] == PHOTON and _set_aside(aside, stack, depth, history):
-                    depth = np.int32(depth - 1)
-                    continue
+                if room > 0 and stack.integers[depth - 1, 0] == PHOTON:
+                    place = cuda.atomic.add(aside.counters, 0, 1)
+                    if place < room:
+                        set_aside(aside, place, stack, depth, history)
+                        depth = np.int32(depth - 1)
+                        continue
                 depth, out, flown = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
                 escaped += out
                 flights += flown
@@ -91,7 +100,7 @@ def transport(seed, first, count, share, handed, source, world, tables, cuts, sc
     cuda.atomic.add(account, FOLLOWED, followed)
 
 
-@cuda_launcher
+@history_launcher
 def fly_aside(seed, world, tables, cuts, scores, account, aside):  # type: ignore[no-untyped-def]
     """Follow the photons set aside, and all that they set in motion, on any grid."""
     stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
@@ -102,10 +111,7 @@ def fly_aside(seed, world, tables, cuts, scores, account, aside):  # type: ignor
         place = cuda.atomic.add(aside.counters, 1, 1)
         if place >= photons:
             break
-        for k in range(5):
-            stack.integers[0, k] = aside.integers[place, k]
-        for k in range(7):
-            stack.reals[0, k] = aside.reals[place, k]
+        take_back(aside, place, stack)
         depth = np.int32(1)
         while depth > 0:
             depth, out, flown = follow_last(seed, aside.histories[place], world, tables, cuts, scores, stack, depth)
@@ -115,9 +121,9 @@ def fly_aside(seed, world, tables, cuts, scores, account, aside):  # type: ignor
     cuda.atomic.add(account, FLIGHTS, flights)
 
 
-@cuda_launcher
-def transport_rows(seed, first, count, row_histories, source, world, tables, cuts, energies, faults, accounts):  # type: ignore[no-untyped-def]
-    """Follow histories first .. first + count - 1, each block `row_histories` of them on a tally of its own.
+@history_launcher
+def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, faults, accounts):  # type: ignore[no-untyped-def]
+    """Follow a batch in every block: counts[b] histories from firsts[b].
 
     Block b adds to row b of `energies` (blocks, cells) and `accounts` (blocks, ACCOUNT): a few cells that all threads
     share would make them wait for each other.
@@ -129,9 +135,8 @@ def transport_rows(seed, first, count, row_histories, source, world, tables, cut
     escaped = np.int64(0)
     flights = np.int64(0)
     followed = np.int64(0)
-    start = row * row_histories
-    for offset in range(start + cuda.threadIdx.x, min(start + row_histories, count), cuda.blockDim.x):
-        result = follow(seed, first + np.uint64(offset), source, world, tables, cuts, scores, stack)
+    for offset in range(cuda.threadIdx.x, counts[row], cuda.blockDim.x):
+        result = follow(seed, firsts[row] + np.uint64(offset), source, world, tables, cuts, scores, stack)
         emitted += result.emitted
         escaped += result.escaped
         flights += result.flights
@@ -164,57 +169,44 @@ def fill_error(sums, voxels, ratio, batches, relative):  # type: ignore[no-untyp
         relative[voxel] = voxel_error(sums, voxels, voxel, ratio, batches)
 
 
-@cuda.jit(device=True)
-def _block_sum(lanes, value):  # type: ignore[no-untyped-def]
-    """Return the sum of a float64 over the LANES threads of a block, in a fixed order; all threads must call it."""
-    lane = cuda.threadIdx.x
-    lanes[lane] = value
-    cuda.syncthreads()
-    width = LANES // 2
-    while width > 0:
-        if lane < width:
-            lanes[lane] += lanes[lane + width]
-        cuda.syncthreads()
-        width //= 2
-    total = lanes[0]
-    cuda.syncthreads()
-    return total
-
-
 @cuda_launcher
 def add_variances(sums, dose, limit, ratio, batches, totals, counts):  # type: ignore[no-untyped-def]
-    """Write for each block the sum of squared relative errors of its voxels above `limit`, and their number."""
-    lanes = cuda.shared.array(LANES, np.float64)
+    """Write for each thread the sum of squared relative errors of its voxels above `limit`, and their number."""
     total = np.float64(0.0)
     count = np.float64(0.0)
     for voxel in range(cuda.grid(1), dose.shape[0], cuda.gridsize(1)):
         if dose[voxel] > limit:
             total += voxel_variance(sums, voxel, ratio, batches)
             count += np.float64(1.0)
-    total = _block_sum(lanes, total)
-    count = _block_sum(lanes, count)
-    if cuda.threadIdx.x == 0:
-        totals[cuda.blockIdx.x] = total
-        counts[cuda.blockIdx.x] = count
+    totals[cuda.grid(1)] = total
+    counts[cuda.grid(1)] = count
 
 
 @cuda_launcher
 def add_regions(batch, limits, indices, weights, voxels, out):  # type: ignore[no-untyped-def]
-    """Write the parts (regions, blocks) of the sum over each region of weight times dose; grid (blocks, regions).
+    """Write for each region and thread (regions, threads) its part of the sum of weight times dose.
 
-    Region r has the entries limits[r] .. limits[r + 1] of `indices` and `weights`.
+    Region r has the entries limits[r] .. limits[r + 1] of `indices` and `weights`; the grid is (blocks, regions).
     """
-    lanes = cuda.shared.array(LANES, np.float64)
     region = cuda.blockIdx.y
+    thread = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
     total = np.float64(0.0)
-    for k in range(limits[region] + cuda.grid(2)[0], limits[region + 1], cuda.gridDim.x * cuda.blockDim.x):
+    for k in range(limits[region] + thread, limits[region + 1], cuda.gridDim.x * cuda.blockDim.x):
         voxel = indices[k]
         quanta = batch[voxel]
         if quanta != 0:
             total += np.float64(quanta) * (np.float64(weights[k]) * gy_per_mev(voxels, voxel))
-    total = _block_sum(lanes, total)
-    if cuda.threadIdx.x == 0:
-        out[region, cuda.blockIdx.x] = total
+    out[region, thread] = total
+
+
+@cuda_launcher
+def fold(parts, out):  # type: ignore[no-untyped-def]
+    """Write the sum of each line of `parts` (lines, n), first to last, so that it is the same on every device."""
+    for line in range(cuda.grid(1), parts.shape[0], cuda.gridsize(1)):
+        total = np.float64(0.0)
+        for k in range(parts.shape[1]):
+            total += parts[line, k]
+        out[line] = total
 
 
 @cuda_launcher

@@ -72,10 +72,6 @@ def outcome(
     region_batches: list[tuple[int, int, tuple[float, ...]]],
 ) -> Outcome:
     """Return the outcome of a run's tally, account (quanta, exact) and counts of faults."""
-
-    def found(kind: int) -> Fault:
-        return Fault(int(faults[kind]), int(faults[kind + 1]) / 2**32)
-
     lost = tally.histories - int(account[FOLLOWED])
     return Outcome(
         tally,
@@ -83,13 +79,22 @@ def outcome(
         int(account[ESCAPED]),
         int(faults[STACK_FULL + 1]) + int(faults[FLIGHT_LIMIT_REACHED + 1]),
         int(account[FLIGHTS]),
-        {
-            "stack overflows": found(STACK_FULL),
-            "flight limits reached": found(FLIGHT_LIMIT_REACHED),
-            "histories lost": Fault(lost, 0.0),  # never begun: they have no energy
-        },
+        named_faults(faults, lost),
         tuple(region_batches),
     )
+
+
+def named_faults(faults: NDArray[np.int64], lost: int) -> dict[str, Fault]:
+    """Return `Scores.faults` by name, and histories asked for but never followed, which have no energy."""
+
+    def found(kind: int) -> Fault:
+        return Fault(int(faults[kind]), int(faults[kind + 1]) / 2**32)
+
+    return {
+        "stack overflows": found(STACK_FULL),
+        "flight limits reached": found(FLIGHT_LIMIT_REACHED),
+        "histories lost": Fault(lost, 0.0),
+    }
 
 
 class Engine(Protocol):
