@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the figures has gone; the files are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except (UsageError, InputError, OSError) as error:
+    except (UsageError, InputError, OSError, MemoryError) as error:
         _say(f"error: {_one_line(error)}", debug)
         return BAD_INPUT
     except Exception as error:
@@ -221,7 +221,7 @@ def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -
 def _add_machine_options(command: argparse.ArgumentParser, replaced: str) -> None:
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="(%(default)s)")
     command.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, cuda:0,1 or cuda:all (%(default)s)")
     command.add_argument("--overwrite", action="store_true", help=f"replace {replaced}")
     command.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
     command.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import platform
 import shutil
@@ -12,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mcdose.engine.cuda_devices import INSTALL
+
 DECODERS = {  # transfer syntaxes of compressed images, by the name people use
     "JPEG lossless": "1.2.840.10008.1.2.4.70",
     "JPEG baseline": "1.2.840.10008.1.2.4.50",
@@ -19,6 +20,7 @@ DECODERS = {  # transfer syntaxes of compressed images, by the name people use
     "JPEG 2000": "1.2.840.10008.1.2.4.91",
     "RLE": "1.2.840.10008.1.2.5",
 }
+GPU_PACKAGES = ("numba-cuda", "cupy-cuda13x", "cupy-cuda12x", "cuda-toolkit", "cuda-bindings", "nvidia-ml-py")
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "h5py", "pydicom", "highdicom", "nibabel", "SimpleITK", "shapely")
 
 
@@ -63,7 +65,10 @@ def describe(found: dict[str, Any]) -> str:
     lines += [
         f"CPU         {cpu['description']}: {cpu['usable']} of {cpu['cores']} logical cores may be used, "
         f"{cpu['threads']} threads would be (NUMBA_NUM_THREADS or --threads change that)",
-        f"GPU         {found['gpu']['found'] or 'no NVIDIA GPU found'}; the CUDA engine arrives in a later version",
+        f"GPU         {found['gpu']['found'] or 'nvidia-smi finds none'}",
+        *(f"            {device['name']} works: {device['description']}" for device in found["gpu"]["devices"]),
+        *([] if found["gpu"]["devices"] else [f"            not used: {found['gpu']['why_not']}"]),
+        *(f"            {line}" for line in _gpu_advice(found["gpu"])),
         f"compiled    {'yes' if cache['compiled'] else 'not yet: the first run compiles for about 15 s'}; "
         f"kept in {cache['folder']}",
     ]
@@ -78,7 +83,8 @@ def describe(found: dict[str, Any]) -> str:
     lines += [
         f"data        nuclides: {', '.join(found['data']['nuclides'])}; {found['data']['media']} media, "
         f"{found['data']['elements']} elements",
-        f"would use   the CPU with {cpu['threads']} threads",
+        f"would use   {found['gpu']['devices'][0]['name'] if found['gpu']['devices'] else 'the CPU'}; on the CPU "
+        f"{cpu['threads']} threads",
     ]
     return "\n".join(lines)
 
@@ -100,7 +106,9 @@ def _cpu() -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    """Ask the driver's own tool: the CUDA libraries for Python need not be there."""
+    """Ask the driver's own tool, and try every device: the CUDA packages need not be there."""
+    from mcdose.engine.cuda_devices import why_not, working_gpus
+
     tool = shutil.which("nvidia-smi")
     found = None
     if tool is not None:
@@ -110,7 +118,26 @@ def _gpu() -> dict[str, Any]:
             found = "; ".join(line.strip() for line in answer.splitlines() if line.strip()) or None
         except (OSError, subprocess.SubprocessError):
             found = None
-    return {"found": found, "numba_cuda": importlib.util.find_spec("numba_cuda") is not None, "engine": None}
+    working = working_gpus()
+    return {
+        "found": found,
+        "packages": {name: _version(name) for name in GPU_PACKAGES},
+        "devices": [{"name": f"cuda:{gpu.number}", "description": gpu.description} for gpu in working],
+        "why_not": why_not().text if not working else None,
+        "failed": why_not().text if working and why_not().broken else None,
+    }
+
+
+def _gpu_advice(gpu: dict[str, Any]) -> list[str]:
+    """Say what is there of the CUDA packages, what failed, and what to install."""
+    there = [f"{name} {number}" for name, number in gpu["packages"].items() if number]
+    lines = [f"CUDA packages: {', '.join(there)}"] if there else []
+    if gpu["failed"]:
+        lines.append(gpu["failed"])
+    if gpu["found"] and not gpu["devices"]:
+        lines.append(f"for drivers of CUDA 13: {INSTALL}; of CUDA 12: {INSTALL.replace('cuda', 'cuda12')}")
+        lines.append("nvidia-smi shows in its first line which CUDA the driver is of")
+    return lines
 
 
 def _cache() -> dict[str, Any]:

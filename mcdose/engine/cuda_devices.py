@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 INSTALL = 'pip install "mcdose[cuda]"'
@@ -38,8 +40,14 @@ def why_not() -> Reason:
 
 
 def has_driver() -> bool:
-    """Tell whether a driver of an NVIDIA GPU is installed."""
-    return ctypes.util.find_library("cuda") is not None or ctypes.util.find_library("nvcuda") is not None
+    """Tell whether a driver of an NVIDIA GPU is installed, be it a broken one."""
+    if any(Path(trace).exists() for trace in ("/proc/driver/nvidia/version", "/dev/nvidiactl")):
+        return True
+    for library in ("libcuda.so.1", "nvcuda.dll"):
+        with suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return False
 
 
 @cache

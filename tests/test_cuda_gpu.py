@@ -1,0 +1,258 @@
+"""What only a GPU can show. Skipped, and says so, where no CUDA device works."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from history_rows import SEED, SIDE, case, rows_on_cpu, share_that_agrees
+from scipy import stats
+
+import mcdose
+from mcdose.engine.cuda_devices import why_not, working_gpus
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not working_gpus(), reason=f"no CUDA device works: {why_not().text}"),
+]
+
+# Set before any run on a GPU. Between two compilations for one CPU, with and without contraction, 99.998 % of the
+# histories in water and all of 50 000 in three media agree in every voxel; a GPU has another logarithm too.
+AGREEING_FLOOR = 0.995
+HISTORIES = 20_000
+WORLD = {"voxel_mm": (3.0, 3.0, 3.0), "medium": "liver", "seed": 5}
+
+
+def tia(side=40):
+    """Return a map with a hot ball and a cold background."""
+    z, y, x = np.indices((side,) * 3) - side // 2
+    return np.where(z**2 + y**2 + x**2 < (side // 5) ** 2, 1e9, 1e7)
+
+
+def rows_on_gpu(kind, histories):
+    """Return what `history_rows.rows_on_cpu` does, from the device."""
+    import cupy
+
+    from mcdose.engine import cuda_kernels
+    from mcdose.engine.cuda_arrays import launch, on_device, to_device
+    from mcdose.engine.work import ACCOUNT
+    from mcdose.transport.score import FAULTS
+
+    with on_device(working_gpus()[0].number):
+        problem = [to_device(part) for part in case(kind)]
+        energies = cupy.zeros((histories, SIDE**3), np.int64)
+        faults = cupy.zeros(FAULTS, np.int64)
+        accounts = cupy.zeros((histories, ACCOUNT), np.int64)
+        firsts, counts = cupy.arange(histories, dtype=np.uint64), cupy.ones(histories, np.int64)
+        launch(
+            cuda_kernels.transport_rows, histories, 32, SEED, firsts, counts, *problem, energies, faults, accounts
+        )  # fmt: skip
+        assert not faults.get().any()
+        return energies.get(), accounts.get()
+
+
+@pytest.mark.parametrize("kind", ["water", "mixed"])
+def test_history_by_history(kind):
+    """The same decay draws the same numbers: energies agree in every voxel but for roundings that grew."""
+    one, account = rows_on_gpu(kind, HISTORIES)
+    other, account_cpu = rows_on_cpu(kind, HISTORIES)
+    share = share_that_agrees(one, other)
+    print(f"{kind}: {share:.5f} of {HISTORIES} histories within 1e-4 MeV in every voxel")
+    assert (one.sum(axis=1) + account[:, 1] == account[:, 0]).all()
+    emitted = np.abs(account[:, 0] - account_cpu[:, 0]) <= 1e-6 * 2**32
+    assert emitted.all()
+    assert share >= AGREEING_FLOOR
+    # those that do not agree differ without a bias
+    differing = np.abs(one - other).max(axis=1) > 1e-4 * 2**32
+    differences = (one - other)[differing].sum(axis=1) / 2**32
+    if differences.size > 10:
+        assert stats.ttest_1samp(differences, 0.0).pvalue > 1e-4
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """A run that others must equal."""
+    regions = {"ball": tia() > 1e8, "all": np.ones((40,) * 3)}
+    return mcdose.absorbed_dose(tia(), device="cuda", histories=3_000_000, regions=regions, **WORLD)
+
+
+def test_energy_balance_and_no_faults(plain):
+    quanta = plain.energy_quanta
+    assert quanta["emitted"] == quanta["deposited"] + quanta["escaped"]
+    assert plain.emitted_mev / plain.histories == pytest.approx(0.9325, rel=2e-3)
+    assert quanta["dropped"] == 0
+    assert not any(fault.count for fault in plain.faults.values())
+    assert plain.histories == 3_000_000
+    assert plain.device.startswith("cuda:")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "aside"), [(4, True), (1, True), (16, True), (4, False), (3, False)], ids=lambda value: str(value)
+)
+def test_the_same_bits_for_any_launch_shape(plain, monkeypatch, blocks, aside):
+    from mcdose.engine import cuda
+
+    real = cuda.open_cuda
+    monkeypatch.setattr(cuda, "open_cuda", lambda devices, work: real(devices, work, cuda.Shape(blocks, aside)))
+    again = mcdose.absorbed_dose(tia(), device="cuda", histories=3_000_000, regions={"ball": tia() > 1e8}, **WORLD)
+    assert again.dose_gy.tobytes() == plain.dose_gy.tobytes()
+    assert again.relative_uncertainty.tobytes() == plain.relative_uncertainty.tobytes()
+    assert again.energy_quanta == plain.energy_quanta
+    assert again.regions["ball"] == plain.regions["ball"]
+
+
+def test_the_same_bits_from_parts_and_from_several_devices(plain):
+    batch = plain.provenance["batch_histories"]
+    regions = {"ball": tia() > 1e8, "all": np.ones((40,) * 3)}
+    parts = [
+        mcdose.absorbed_dose(tia(), device="cuda", histories=batch, regions=regions, **WORLD),
+        mcdose.absorbed_dose(
+            tia(), device="cuda:all", histories=3_000_000 - batch, first_history=batch, regions=regions, **WORLD
+        ),
+    ]  # fmt: skip
+    merged = mcdose.merge(parts)
+    # the maps of a merger are made on the host: their last bits may differ, the sums may not
+    np.testing.assert_allclose(merged.dose_gy, plain.dose_gy, rtol=1e-6)
+    assert merged.energy_quanta == plain.energy_quanta
+
+
+def test_agrees_with_the_cpu(plain):
+    """Voxel by voxel within the errors of both, and the errors are as large."""
+    cpu = mcdose.absorbed_dose(tia(), device="cpu", histories=1_000_000, **{**WORLD, "seed": 6})
+    hot = tia() > 1e8
+    error = np.hypot(cpu.relative_uncertainty * cpu.dose_gy, plain.relative_uncertainty * plain.dose_gy)
+    pull = ((plain.dose_gy - cpu.dose_gy) / error)[hot]
+    assert abs(pull.mean()) < 5.0 / np.sqrt(pull.size) * 2.0  # neighbours share histories
+    assert 0.85 < pull.std() < 1.15
+    ratio = plain.relative_uncertainty[hot].mean() / cpu.relative_uncertainty[hot].mean()
+    assert ratio == pytest.approx(np.sqrt(1 / 3), rel=0.1)
+
+
+def test_merges_with_the_cpu(plain):
+    cpu = mcdose.absorbed_dose(tia(), device="cpu", histories=65536, first_history=2**24, **WORLD)
+    gpu = mcdose.absorbed_dose(tia(), device="cuda", histories=65536, **WORLD)
+    merged = mcdose.merge([cpu, gpu])
+    assert merged.histories == 2 * 65536
+    assert merged.energy_quanta["emitted"] == cpu.energy_quanta["emitted"] + gpu.energy_quanta["emitted"]
+
+
+def test_arrays_stay_on_the_device(plain):
+    import cupy
+
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        result = mcdose.absorbed_dose(cupy.asarray(tia()), histories=3_000_000, **WORLD)
+        assert stream.done  # finished on return
+    assert isinstance(result.dose_gy, cupy.ndarray)
+    assert result.dose_gy.get().tobytes() == plain.dose_gy.tobytes()
+    assert result.relative_uncertainty.get().tobytes() == plain.relative_uncertainty.tobytes()
+
+
+def test_words_and_checksums_are_those_of_the_host():
+    import cupy
+
+    from mcdose.checksum import checksum
+    from mcdose.source_tables import build_source
+
+    activity = np.random.default_rng(1).gamma(0.3, 1.0, (11, 13, 17)).astype(np.float32)
+    activity[3] = 0.0
+    for one, other in zip(
+        build_source(cupy.asarray(activity), "Y-90")[:3], build_source(activity, "Y-90")[:3], strict=True
+    ):
+        assert one.get().tobytes() == other.tobytes()
+    assert checksum(cupy.asarray(activity)) == checksum(activity)
+
+
+def test_cancelled_after_whole_batches():
+    heard = []
+
+    def stop(done, total):
+        heard.append(done)
+        return len(heard) < 4
+
+    result = mcdose.absorbed_dose(tia(), device="cuda", progress=stop, **WORLD)
+    assert result.cancelled
+    assert result.histories == heard[-1] > 0
+    again = mcdose.absorbed_dose(tia(), device="cuda", histories=result.histories, **WORLD)
+    assert again.dose_gy.tobytes() == result.dose_gy.tobytes()
+    with pytest.raises(mcdose.Cancelled):
+        mcdose.absorbed_dose(tia(), device="cuda", progress=lambda done, total: False, **WORLD)
+
+
+def test_target_uncertainty():
+    result = mcdose.absorbed_dose(tia(), device="cuda", target_uncertainty=0.01, **WORLD)
+    hot = (result.dose_gy > 0.5 * np.quantile(result.dose_gy, 0.999)) & np.isfinite(result.relative_uncertainty)
+    assert 0.0 < np.sqrt((result.relative_uncertainty[hot] ** 2).mean()) <= 0.0101
+
+
+def test_out_of_memory_leaves_nothing(monkeypatch):
+    import cupy
+
+    from mcdose.engine import cuda
+
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    before = pool.used_bytes()
+    monkeypatch.setattr(cuda, "bytes_needed", lambda work: 2**60)
+    with pytest.raises(MemoryError, match=r"has .* GiB free, a grid of \(40, 40, 40\) voxels needs"):
+        mcdose.absorbed_dose(tia(), device="cuda", histories=1000, **WORLD)
+    monkeypatch.undo()
+    monkeypatch.setattr(cuda, "check_memory", lambda number, work: None)
+    limit = pool.get_limit()
+    pool.set_limit(size=before + 2**20)
+    try:
+        with pytest.raises(MemoryError, match="ran out of memory"):
+            mcdose.absorbed_dose(tia(80), device="cuda", histories=1000, **WORLD)
+    finally:
+        pool.set_limit(size=limit)
+    assert pool.used_bytes() <= before
+    assert mcdose.absorbed_dose(tia(), device="cuda", histories=1000, **WORLD).histories == 1000
+
+
+def test_a_grid_of_512(monkeypatch):
+    """134 million voxels, counted in 64-bit integers; the far corner gets its dose."""
+    import cupy
+
+    if cupy.cuda.runtime.memGetInfo()[0] < 12 * 2**30:
+        pytest.skip("needs 12 GiB of free device memory")
+    activity = cupy.zeros((512,) * 3, np.float32)
+    activity[511, 511, 511] = 1e9
+    activity[0, 0, 0] = 1e9
+    result = mcdose.absorbed_dose(activity, (1.0, 1.0, 1.0), histories=2_000_000, device="cuda")
+    near, far = float(result.dose_gy[0, 0, 0]), float(result.dose_gy[511, 511, 511])
+    assert near == pytest.approx(far, rel=0.02)
+    assert result.energy_quanta["emitted"] == result.energy_quanta["deposited"] + result.energy_quanta["escaped"]
+
+
+def test_point_kernel_is_that_of_the_cpu():
+    gpu = mcdose.dose_point_kernel("Y-90", histories=2_000_000, device="cuda")
+    library = mcdose.load_kernel("Y-90/water/point")
+    assert gpu.radius_containing(0.9) == pytest.approx(library.radius_containing(0.9), rel=2e-3)
+    cpu = mcdose.dose_point_kernel("Y-90", histories=200_000, device="cpu", seed=9)
+    inside = cpu.shell_edges_mm[1:] < 8.0
+    error = np.hypot(cpu.standard_error_mev, gpu.standard_error_mev)[inside]
+    pull = (gpu.energy_mev - cpu.energy_mev)[inside] / error
+    assert np.abs(pull).max() < 5.0
+    assert not any(gpu.provenance["faults"].values())
+
+
+def test_several_threads_of_python(plain):
+    """Runs at the same time, each from a thread of its own, are those of one after the other."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(3) as pool:
+        runs = list(
+            pool.map(lambda _: mcdose.absorbed_dose(tia(), device="cuda", histories=3_000_000, **WORLD), range(3))
+        )
+    assert all(run.dose_gy.tobytes() == plain.dose_gy.tobytes() for run in runs)
+
+
+def test_compiled_code_is_kept():
+    """A second process loads the kernels instead of compiling them."""
+    script = (
+        "import numpy as np, mcdose; from mcdose.engine import cuda_kernels as k;"
+        "mcdose.absorbed_dose(np.ones((4, 4, 4)), (3, 3, 3), histories=1000, device='cuda');"
+        "print(sum(k.transport.stats.cache_misses.values()), sum(k.transport.stats.cache_hits.values()))"
+    )
+    runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True) for _ in "ab"]
+    assert runs[1].stdout.split() == ["0", "1"]
