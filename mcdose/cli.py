@@ -1,4 +1,4 @@
-"""The command line: `mcdose demo`, `mcdose dose`, `mcdose kernel`, `mcdose doctor`.
+"""The command line: `mcdose demo`, `mcdose dose`, `mcdose kernel`, `mcdose bench`, `mcdose doctor`.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_dose(commands)
     _add_kernel(commands)
+    _add_bench(commands)
     _add_doctor(commands)
     return top
 
@@ -184,6 +185,22 @@ def _add_kernel_options(command: argparse.ArgumentParser, histories: str) -> Non
     command.add_argument("--csv", metavar="FILE.csv", help="the kernel as a table as well")
     command.add_argument("--plot", metavar="FILE.png", help="a figure of it, .png, .svg or .pdf; needs matplotlib")
     _add_machine_options(command, "the files")
+
+
+def _add_bench(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.bench import run_bench
+
+    bench = commands.add_parser(
+        "bench",
+        help="how fast this machine is",
+        description="Histories per second of every device, in water and in the demonstration phantom; some minutes.",
+    )
+    bench.add_argument("--device", default="auto", help="cpu, cuda, cuda:N; auto is all there are (%(default)s)")
+    bench.add_argument("--seconds", type=_positive, default=3.0, metavar="S", help="of each run (%(default)s)")
+    bench.add_argument("--quick", action="store_true", help="one short run of each, to see that it works")
+    bench.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    bench.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    bench.set_defaults(run=run_bench)
 
 
 def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
