@@ -10,19 +10,19 @@ VOXELS = 64
 VOXEL_MM = 3.0
 
 
-def water(histories: int, threads: int, seed: int = 1) -> mcdose.DoseResult:
+def water(histories: int, threads: int, seed: int = 1, device: str = "cpu") -> mcdose.DoseResult:
     """Run the problem."""
     return mcdose.absorbed_dose(
-        np.ones((VOXELS,) * 3), (VOXEL_MM,) * 3, histories=histories, threads=threads, seed=seed
+        np.ones((VOXELS,) * 3), (VOXEL_MM,) * 3, histories=histories, threads=threads, seed=seed, device=device
     )
 
 
-def demo(histories: int, threads: int, seed: int = 1) -> mcdose.DoseResult:
+def demo(histories: int, threads: int, seed: int = 1, device: str = "cpu") -> mcdose.DoseResult:
     """Run the demonstration phantom."""
     from mcdose.phantom import demo_phantom
 
     phantom = demo_phantom()
     tia = mcdose.activity_to_tia(phantom.activity_bq, "Y-90")
     return mcdose.absorbed_dose(
-        tia, phantom.grid.voxel_mm, ct_hu=phantom.ct_hu, histories=histories, threads=threads, seed=seed
+        tia, phantom.grid.voxel_mm, ct_hu=phantom.ct_hu, histories=histories, threads=threads, seed=seed, device=device
     )

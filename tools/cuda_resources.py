@@ -62,9 +62,10 @@ def arguments() -> dict[str, tuple[Any, ...]]:
     voxels = Voxels(reals, media, doubles, np.float32(0.0), np.float64(1.0))
     number, real, double, seed = np.int64(1), np.float32(1.0), np.float64(1.0), np.uint64(1)
     square = np.zeros((2, 4))
-    shared = (world, tables, limits, scores, longs, aside)
+    accounts = np.zeros((2, 4), np.int64)
+    shared = (world, tables, limits, scores, accounts, aside)
     return {
-        "transport": (seed, seed, number, number, longs, source, *shared),
+        "transport": (seed, seed, number, longs, source, *shared),
         "fly_aside": (seed, *shared),
         "transport_rows": (
             seed, words, longs, PointSource(reals), shells, tables, limits,

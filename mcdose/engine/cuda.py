@@ -13,7 +13,7 @@ import numpy as np
 
 from mcdose.engine import cuda_kernels as kernels
 from mcdose.engine.cuda_arrays import GpuTally, as_kernel, device_target, folded, launch, on_device, to_device
-from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, MOST_HANDED, REGION_BLOCKS, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS, THREADS
 from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
 from mcdose.regions import Region
 from mcdose.tally import BYTES
@@ -65,11 +65,11 @@ class CudaEngine:
             self._totals = [region.total for region in work.regions]
             self.tally = GpuTally(number, voxels, work.unit)  # the sums so far
             self._scores = Scores(cupy.zeros(voxels, np.int64), cupy.zeros(FAULTS, np.int64))
-            self._account = cupy.zeros(ACCOUNT, np.int64)
+            self._accounts = cupy.zeros((self._blocks, ACCOUNT), np.int64)
             self._handed = cupy.zeros(1, np.int64)
             self._shape = shape
             self._aside = _aside(0)
-            read = (to_device(work.source), world, to_device(work.tables), work.cuts, self._scores, self._account)
+            read = (to_device(work.source), world, to_device(work.tables), work.cuts, self._scores, self._accounts)
             self._arguments = [as_kernel(part) for part in read]  # once: it takes longer than a launch
         self._sums = np.zeros(ACCOUNT, object)
         self._region_parts: list[tuple[int, int, Any]] = []
@@ -98,9 +98,10 @@ class CudaEngine:
                 self._region_parts.append((first, count, self._add_regions()))
             self.tally.flush_all(self._scores.energy, count)
             self.tally.count(count)
+            account = self._accounts.sum(axis=0)
             done = cupy.cuda.Event(disable_timing=True)
             done.record()
-            self._queued.append((done, self._account.copy()))
+            self._queued.append((done, account))
             while len(self._queued) > 1:
                 self._wait()
 
@@ -109,11 +110,10 @@ class CudaEngine:
         room = -(-count // ROOM_ASIDE) if self._shape.aside else 0
         if room > self._aside.histories.size:
             self._aside = _aside(room)
-        for numbers in (self._handed, self._account, self._aside.counters):
+        for numbers in (self._handed, self._accounts, self._aside.counters):
             numbers.fill(0)
         grid = (self._blocks, THREADS)
-        share = np.int64(min(max(count // (8 * self._blocks * THREADS), 1), MOST_HANDED))
-        batch = (self._seed, np.uint64(first), np.int64(count), share, self._handed)
+        batch = (self._seed, np.uint64(first), np.int64(count), self._handed)
         source, *shared = (*self._arguments, as_kernel(self._aside))
         launch(kernels.transport, *grid, *batch, source, *shared)
         if self._shape.aside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import cupy
@@ -15,6 +16,8 @@ from mcdose.engine.cuda_sizes import LANES, SUM_BLOCKS
 from mcdose.maps import Voxels, halves, target_limit
 from mcdose.problem import TARGET_ABOVE
 from mcdose.tally import Sums, Tally, add_sums, total_quanta
+
+_advice = Lock()
 
 
 @contextmanager
@@ -45,7 +48,14 @@ def as_kernel(value: Any) -> Any:
 
 def launch(kernel: Any, blocks: Any, threads: int, *arguments: Any) -> None:
     """Start a kernel on the current stream."""
-    kernel[blocks, threads, stream()](*(as_kernel(argument) for argument in arguments))
+    with _advice:  # numba warns of every grid of less than 128 blocks; the setting is put back for the host program
+        before = cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS
+        cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+        try:
+            configured = kernel[blocks, threads, stream()]
+        finally:
+            cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = before
+    configured(*(as_kernel(argument) for argument in arguments))
 
 
 def over(kernel: Any, count: int, *arguments: Any) -> None:

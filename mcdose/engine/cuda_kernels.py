@@ -63,62 +63,53 @@ def take_back(aside, place, stack):  # type: ignore[no-untyped-def]
 
 
 @history_launcher
-def transport(seed, first, count, share, handed, source, world, tables, cuts, scores, account, aside):  # type: ignore[no-untyped-def]
+def transport(seed, first, count, handed, source, world, tables, cuts, scores, accounts, aside):  # type: ignore[no-untyped-def]
     """Follow histories first .. first + count - 1 on any grid.
 
-    A thread takes `share` of them at a time; `handed` (1,) int64, 0 before, counts those that were taken. Photons
-    go to `aside` while there is room, and are followed on the spot otherwise.
+    `handed` (1,) int64, 0 before, counts the histories that threads took. Photons go to `aside` while there is room,
+    and are followed on the spot otherwise. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle:
+    sums kept in registers to the end would take a quarter of them.
     """
     stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
-    emitted = np.int64(0)
-    escaped = np.int64(0)
-    flights = np.int64(0)
-    followed = np.int64(0)
     room = aside.histories.shape[0]
+    row = cuda.blockIdx.x
     while True:
-        start = cuda.atomic.add(handed, 0, share)
-        if start >= count:
+        offset = cuda.atomic.add(handed, 0, 1)
+        if offset >= count:
             break
-        for offset in range(start, min(start + share, count)):
-            history = first + np.uint64(offset)
-            depth, energy = begin(seed, history, source, world, stack)
-            emitted += energy
-            followed += np.int64(1)
-            while depth > 0:
-                if room > 0 and stack.integers[depth - 1, 0] == PHOTON:
-                    place = cuda.atomic.add(aside.counters, 0, 1)
-                    if place < room:
-                        set_aside(aside, place, stack, depth, history)
-                        depth = np.int32(depth - 1)
-                        continue
-                depth, out, flown = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
-                escaped += out
-                flights += flown
-    cuda.atomic.add(account, EMITTED, emitted)
-    cuda.atomic.add(account, ESCAPED, escaped)
-    cuda.atomic.add(account, FLIGHTS, flights)
-    cuda.atomic.add(account, FOLLOWED, followed)
+        history = first + np.uint64(offset)
+        depth, emitted = begin(seed, history, source, world, stack)
+        cuda.atomic.add(accounts, (row, EMITTED), emitted)
+        cuda.atomic.add(accounts, (row, FOLLOWED), 1)
+        while depth > 0:
+            if room > 0 and stack.integers[depth - 1, 0] == PHOTON:
+                place = cuda.atomic.add(aside.counters, 0, 1)
+                if place < room:
+                    set_aside(aside, place, stack, depth, history)
+                    depth = np.int32(depth - 1)
+                    continue
+            depth, escaped, flights = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
+            cuda.atomic.add(accounts, (row, ESCAPED), escaped)
+            cuda.atomic.add(accounts, (row, FLIGHTS), flights)
 
 
 @history_launcher
-def fly_aside(seed, world, tables, cuts, scores, account, aside):  # type: ignore[no-untyped-def]
-    """Follow the photons set aside, and all that they set in motion, on any grid."""
+def fly_aside(seed, world, tables, cuts, scores, accounts, aside):  # type: ignore[no-untyped-def]
+    """Follow the photons set aside, and all that they set in motion, on any grid; see `transport`."""
     stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
-    escaped = np.int64(0)
-    flights = np.int64(0)
     photons = min(aside.counters[0], aside.histories.shape[0])
+    row = cuda.blockIdx.x
     while True:
         place = cuda.atomic.add(aside.counters, 1, 1)
         if place >= photons:
             break
         take_back(aside, place, stack)
+        history = aside.histories[place]
         depth = np.int32(1)
         while depth > 0:
-            depth, out, flown = follow_last(seed, aside.histories[place], world, tables, cuts, scores, stack, depth)
-            escaped += out
-            flights += flown
-    cuda.atomic.add(account, ESCAPED, escaped)
-    cuda.atomic.add(account, FLIGHTS, flights)
+            depth, escaped, flights = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
+            cuda.atomic.add(accounts, (row, ESCAPED), escaped)
+            cuda.atomic.add(accounts, (row, FLIGHTS), flights)
 
 
 @history_launcher
@@ -131,20 +122,12 @@ def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, 
     stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
     row = cuda.blockIdx.x
     scores = Scores(energies[row], faults)
-    emitted = np.int64(0)
-    escaped = np.int64(0)
-    flights = np.int64(0)
-    followed = np.int64(0)
     for offset in range(cuda.threadIdx.x, counts[row], cuda.blockDim.x):
         result = follow(seed, firsts[row] + np.uint64(offset), source, world, tables, cuts, scores, stack)
-        emitted += result.emitted
-        escaped += result.escaped
-        flights += result.flights
-        followed += np.int64(1)
-    cuda.atomic.add(accounts, (row, EMITTED), emitted)
-    cuda.atomic.add(accounts, (row, ESCAPED), escaped)
-    cuda.atomic.add(accounts, (row, FLIGHTS), flights)
-    cuda.atomic.add(accounts, (row, FOLLOWED), followed)
+        cuda.atomic.add(accounts, (row, EMITTED), result.emitted)
+        cuda.atomic.add(accounts, (row, ESCAPED), result.escaped)
+        cuda.atomic.add(accounts, (row, FLIGHTS), result.flights)
+        cuda.atomic.add(accounts, (row, FOLLOWED), 1)
 
 
 @cuda_launcher

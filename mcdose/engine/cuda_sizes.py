@@ -1,9 +1,8 @@
 """How many threads and blocks the CUDA kernels are launched with. No result depends on those of the transport."""
 
 THREADS = 128  # of a block that follows histories
-BLOCKS_BY_REGISTERS = 4  # of such blocks that a multiprocessor must hold: at most 128 registers a thread
-BLOCKS_PER_PROCESSOR = 4  # of such blocks in a launch: what is resident at once
-MOST_HANDED = 4  # histories that a thread takes at a time
+BLOCKS_BY_REGISTERS = 5  # of such blocks that a multiprocessor must hold: at most 96 registers a thread
+BLOCKS_PER_PROCESSOR = 5  # of such blocks in a launch: what is resident at once
 
 LANES = 256  # threads of a block of every other kernel
 
