@@ -87,7 +87,7 @@ def run(
     done = 0
     cancelled = False
     unreachable = ""
-    work = _work(problem, nuclide_name, request.seed, scale, parameters, regions, unit)
+    work = work_of(problem, nuclide_name, request.seed, scale, parameters, regions, unit)
     with closing(open_engine(request.devices, request.threads, work)) as engine:
         engine.prepare()
         if says_stop(progress, 0, request.histories):
@@ -148,7 +148,7 @@ def run(
     )
 
 
-def _work(
+def work_of(
     problem: Problem,
     nuclide_name: str,
     seed: int,

@@ -120,15 +120,31 @@ def nvidia_tool(name: str) -> Path:
     raise FileNotFoundError(f"{name} is not installed: pip install --group test")
 
 
+def assembled(kernel: str, capability: tuple[int, int], binary: Path) -> str:
+    """Write the machine code of a kernel to a file; return what ptxas says of it."""
+    source = binary.with_suffix(".ptx")
+    source.write_text(ptx(kernel, capability))
+    arch = f"sm_{capability[0]}{capability[1]}"
+    command = [nvidia_tool("ptxas"), "-v", f"-arch={arch}", source, "-o", binary]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def instructions(kernel: str, capability: tuple[int, int], disassembler: str) -> dict[str, int]:
+    """Return how many machine instructions a kernel has, and how many of those that load, store or take long."""
+    with tempfile.TemporaryDirectory() as folder:
+        binary = Path(folder) / "kernel.cubin"
+        assembled(kernel, capability, binary)
+        text = subprocess.run([disassembler, "-c", binary], capture_output=True, text=True, check=True).stdout
+    names = re.findall(r"^\s+/\*[0-9a-f]{4,5}\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9]+)", text, re.MULTILINE)
+    names = [name for name in names if name != "NOP"]
+    return {"all": len(names)} | {name: names.count(name) for name in ("LDG", "LDL", "STL", "MUFU", "RED", "ATOMG")}
+
+
 @cache
 def resources(kernel: str, capability: tuple[int, int]) -> dict[str, int]:
     """Return registers, stack and spills [bytes] of a thread as ptxas says."""
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "kernel.ptx"
-        source.write_text(ptx(kernel, capability))
-        arch = f"sm_{capability[0]}{capability[1]}"
-        command = [nvidia_tool("ptxas"), "-v", f"-arch={arch}", source, "-o", source.with_suffix(".cubin")]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        said = assembled(kernel, capability, Path(folder) / "kernel.cubin")
     frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", said)
     registers = re.search(r"Used (\d+) registers", said)
     if frame is None or registers is None:
@@ -156,7 +172,9 @@ def everything() -> Iterator[tuple[str, str, dict[str, int]]]:
 
 def main() -> None:
     """Record the figures."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nvdisasm", metavar="FILE", help="of a CUDA toolkit: machine instructions are counted too")
+    args = parser.parse_args()
     record: dict[str, Any] = {
         "what": "registers, stack and spills of a thread by ptxas; the tests let nothing grow beyond it",
         "versions": {name: version(name) for name in ("numba", "numba-cuda", "nvidia-cuda-nvcc", "nvidia-nvvm")},
@@ -165,6 +183,8 @@ def main() -> None:
     for kernel, architecture, figures in everything():
         record["kernels"].setdefault(kernel, {})[architecture] = figures
         print(kernel, architecture, figures)
+    if args.nvdisasm:
+        record["sm_90 instructions"] = {name: instructions(name, (9, 0), args.nvdisasm) for name in TRANSPORT}
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
 
 
