@@ -62,6 +62,14 @@ def compiled(function: Callable[..., Any]) -> Any:
     return numba.njit(**FLAGS)(in_single_precision(function))
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile like `compiled`, as a part of its callers.
+
+    For functions that hand all of the tables on: each call copies them, some hundred words.
+    """
+    return numba.njit(forceinline=True, **FLAGS)(in_single_precision(function))
+
+
 def launcher(function: Callable[..., Any]) -> Any:
     """Compile a function that the host calls, and keep the machine code on disk for the next process."""
     rounded = in_single_precision(function)

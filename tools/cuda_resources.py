@@ -137,7 +137,7 @@ def instructions(kernel: str, capability: tuple[int, int], disassembler: str) ->
         text = subprocess.run([disassembler, "-c", binary], capture_output=True, text=True, check=True).stdout
     names = re.findall(r"^\s+/\*[0-9a-f]{4,5}\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9]+)", text, re.MULTILINE)
     names = [name for name in names if name != "NOP"]
-    return {"all": len(names)} | {name: names.count(name) for name in ("LDG", "LDL", "STL", "MUFU", "RED", "ATOMG")}
+    return {"all": len(names)} | {name: names.count(name) for name in ("LDG", "LDL", "STL", "MUFU", "REDG", "ATOMG")}
 
 
 @cache

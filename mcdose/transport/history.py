@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcdose.jit import compiled
+from mcdose.jit import compiled, inlined
 from mcdose.physics.random import Key
 from mcdose.transport.electron import slow_down
 from mcdose.transport.photon import fly
@@ -25,7 +25,7 @@ class Account(NamedTuple):
     flights: np.int64
 
 
-@compiled
+@inlined
 def begin(seed, history, source, world, stack):
     """Put what a decay emits on the empty stack; return the stack's depth and the quanta emitted."""
     energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)))
@@ -33,7 +33,7 @@ def begin(seed, history, source, world, stack):
     return depth, quanta(energy)
 
 
-@compiled
+@inlined
 def follow_last(seed, history, world, tables, cuts, scores, stack, depth):
     """Take the last particle off the stack and follow it until it stops, is absorbed or leaves.
 
