@@ -116,7 +116,7 @@ class Calibration:
         nodes, values = module.asarray(self.hu), module.asarray(self.density_g_cm3)
         density: NDArray[np.float32] = module.empty(given.shape, dtype=np.float32)
         for part in _parts(given):
-            density[part] = module.interp(given[part].astype(np.float64), nodes, values)
+            density[part] = module.interp(given[part].astype(np.float64, order="C"), nodes, values)
         return density
 
     def medium_index(self, hu: ArrayLike) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mcdose.arrays import module_of, on_gpu
+from mcdose.arrays import device_of, on_gpu
 
 log = logging.getLogger("mcdose")
 
@@ -70,7 +70,7 @@ def choose_devices(asked: Any, tia_bq_s: Any = None) -> tuple[str, ...]:
         if not working:
             why = "device is 'cpu'" if asked == "cpu" else f"no CUDA device works ({why_not().text})"
             raise TypeError(f"tia_bq_s must be a NumPy array when {why}, got {type(tia_bq_s).__module__} on a GPU")
-        holder = module_of(tia_bq_s).asarray(tia_bq_s).device.id
+        holder = device_of(tia_bq_s)
     if asked == "cpu":
         return ("cpu",)
     if asked == "auto" and not working:
@@ -102,6 +102,7 @@ def _numbers(asked: Any) -> list[int] | None:
         return None
     head, _, tail = asked.partition(":") if isinstance(asked, str) else ("", "", "")
     parts = tail.split(",")
-    if head != "cuda" or not all(part.isascii() and part.isdigit() for part in parts) or len(set(parts)) < len(parts):
+    numbers = [int(part) for part in parts if part.isascii() and part.isdigit()]
+    if head != "cuda" or len(set(numbers)) < len(parts):
         raise ValueError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N', 'cuda:N,M' or 'cuda:all', got {asked!r}")
-    return [int(part) for part in parts]
+    return numbers

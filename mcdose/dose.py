@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 import mcdose
 from mcdose.arguments import number, thread_limit, whole
+from mcdose.arrays import home_of
 from mcdose.devices import choose_devices
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
@@ -116,86 +117,87 @@ def absorbed_dose(
     comes from the spread of its batches; of a region from the batches of its mean.
     """
     devices = choose_devices(device, tia_bq_s)
-    problem = check_problem(
-        tia_bq_s,
-        voxel_mm,
-        density_g_cm3=density_g_cm3,
-        medium=medium,
-        media=media,
-        ct_hu=ct_hu,
-        calibration=calibration,
-    )
-    named = find_nuclide(nuclide)
-    parameters = TransportParameters() if parameters is None else parameters
-    if not isinstance(parameters, TransportParameters):
-        raise TypeError(f"parameters must be TransportParameters, got {type(parameters).__name__}")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if density_scaling not in SCALINGS:
-        raise ValueError(f"density_scaling must be one of {', '.join(SCALINGS)}, got {density_scaling!r}")
-    density_floor_g_cm3 = number("density_floor_g_cm3", density_floor_g_cm3)
-    if not 0.0 <= density_floor_g_cm3 <= 25.0:
-        raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
-    if gy_kg_per_gbq is not None and not 0.0 < number("gy_kg_per_gbq", gy_kg_per_gbq) < 1e6:
-        raise ValueError(f"gy_kg_per_gbq must lie between 0 and 1e6, got {gy_kg_per_gbq}")
-    if target_uncertainty is not None and not 0.0 < number("target_uncertainty", target_uncertainty) < 1.0:
-        raise ValueError(f"target_uncertainty must lie between 0 and 1, got {target_uncertainty}")
-    if progress is not None and not callable(progress):
-        raise TypeError(f"progress must be callable, got {type(progress).__name__}")
-    histories = None if histories is None else whole("histories", histories, 1, 2**62)
-    first_history = whole("first_history", first_history, 0, 2**62)
-    seed = whole("seed", seed, 0, 2**64 - 1)
-    threads = thread_limit(threads)
-    from mcdose.regions import check_regions
+    with home_of(tia_bq_s):
+        problem = check_problem(
+            tia_bq_s,
+            voxel_mm,
+            density_g_cm3=density_g_cm3,
+            medium=medium,
+            media=media,
+            ct_hu=ct_hu,
+            calibration=calibration,
+        )
+        named = find_nuclide(nuclide)
+        parameters = TransportParameters() if parameters is None else parameters
+        if not isinstance(parameters, TransportParameters):
+            raise TypeError(f"parameters must be TransportParameters, got {type(parameters).__name__}")
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        if density_scaling not in SCALINGS:
+            raise ValueError(f"density_scaling must be one of {', '.join(SCALINGS)}, got {density_scaling!r}")
+        density_floor_g_cm3 = number("density_floor_g_cm3", density_floor_g_cm3)
+        if not 0.0 <= density_floor_g_cm3 <= 25.0:
+            raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
+        if gy_kg_per_gbq is not None and not 0.0 < number("gy_kg_per_gbq", gy_kg_per_gbq) < 1e6:
+            raise ValueError(f"gy_kg_per_gbq must lie between 0 and 1e6, got {gy_kg_per_gbq}")
+        if target_uncertainty is not None and not 0.0 < number("target_uncertainty", target_uncertainty) < 1.0:
+            raise ValueError(f"target_uncertainty must lie between 0 and 1, got {target_uncertainty}")
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress must be callable, got {type(progress).__name__}")
+        histories = None if histories is None else whole("histories", histories, 1, 2**62)
+        first_history = whole("first_history", first_history, 0, 2**62)
+        seed = whole("seed", seed, 0, 2**64 - 1)
+        threads = thread_limit(threads)
+        from mcdose.regions import check_regions
 
-    checked_regions = check_regions(regions, problem, density_floor_g_cm3)
-    if target_uncertainty is not None and method == "monte-carlo":
-        judged = reports_dose(problem.density, density_floor_g_cm3) & (problem.density > TARGET_ABOVE)
-        if not judged.any():
-            raise ValueError(
-                f"target_uncertainty needs voxels above {TARGET_ABOVE} g/cm3 and the density floor, got densities "
-                f"up to {float(problem.density.max()):.3g} g/cm3"
+        checked_regions = check_regions(regions, problem, density_floor_g_cm3)
+        if target_uncertainty is not None and method == "monte-carlo":
+            judged = reports_dose(problem.density, density_floor_g_cm3) & (problem.density > TARGET_ABOVE)
+            if not judged.any():
+                raise ValueError(
+                    f"target_uncertainty needs voxels above {TARGET_ABOVE} g/cm3 and the density floor, got densities "
+                    f"up to {float(problem.density.max()):.3g} g/cm3"
+                )
+
+        factors = np.ones(len(problem.media))
+        if dose_to_water:
+            from mcdose.stopping_ratio import water_to_medium
+
+            factors = water_to_medium(problem.media, named.name, parameters.delta_cut_mev)
+        provenance = _provenance(problem, named.name, method, dose_to_water, density_floor_g_cm3)
+
+        if method == "local-deposition":
+            from mcdose.local_deposition import local_deposition
+
+            return local_deposition(
+                problem,
+                named.name,
+                gy_kg_per_gbq,
+                density_scaling,
+                density_floor_g_cm3,
+                checked_regions,
+                factors,
+                provenance,
             )
 
-    factors = np.ones(len(problem.media))
-    if dose_to_water:
-        from mcdose.stopping_ratio import water_to_medium
+        from mcdose.engine.cpu import thread_count
+        from mcdose.maps import Scale
+        from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, run
 
-        factors = water_to_medium(problem.media, named.name, parameters.delta_cut_mev)
-    provenance = _provenance(problem, named.name, method, dose_to_water, density_floor_g_cm3)
-
-    if method == "local-deposition":
-        from mcdose.local_deposition import local_deposition
-
-        return local_deposition(
+        if histories is None and target_uncertainty is None:
+            histories = DEFAULT_HISTORIES
+        request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads), devices)
+        scale = Scale(problem.total_decays, density_floor_g_cm3, factors)
+        return run(
             problem,
             named.name,
-            gy_kg_per_gbq,
-            density_scaling,
-            density_floor_g_cm3,
+            request,
+            scale,
+            parameters,
             checked_regions,
-            factors,
-            provenance,
+            progress,
+            {**provenance, "parameters": asdict(parameters)},
         )
-
-    from mcdose.engine.cpu import thread_count
-    from mcdose.maps import Scale
-    from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, run
-
-    if histories is None and target_uncertainty is None:
-        histories = DEFAULT_HISTORIES
-    request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads), devices)
-    scale = Scale(problem.total_decays, density_floor_g_cm3, factors)
-    return run(
-        problem,
-        named.name,
-        request,
-        scale,
-        parameters,
-        checked_regions,
-        progress,
-        {**provenance, "parameters": asdict(parameters)},
-    )
 
 
 def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:

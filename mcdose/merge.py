@@ -15,7 +15,7 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     """Return the result of several Monte Carlo runs of the same problem and seed over disjoint histories.
 
     Split on batch limits (multiples of `provenance["batch_histories"]`), dose and uncertainty are bit for bit those
-    of one run. Runs on different devices can be added; the maps are NumPy's then, as they are of runs on a GPU.
+    of one run. Runs on GPUs, and on different devices, can be added too; the maps are made on the host then.
 
     Parameters
     ----------

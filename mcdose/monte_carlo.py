@@ -114,7 +114,7 @@ def run(
         dose, relative = engine.maps(scale.total_decays / done)
         if not on_gpu(problem.tia_bq_s):
             dose, relative = to_numpy(dose), to_numpy(relative)
-        name, target = engine.name, engine.target
+        name, about = engine.name, {"target": engine.target, **engine.versions}
 
     state = RunState(
         outcome.tally,
@@ -138,7 +138,7 @@ def run(
         warnings=tuple(filter(None, (unreachable, *empty_regions(regions)))),
         provenance={
             **provenance,
-            "target": target,
+            **about,
             "batch_histories": regular,
             "opening_batch_histories": opening,
             "first_history": request.first_history,

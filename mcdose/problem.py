@@ -53,7 +53,7 @@ class Problem:
 
     @property
     def total_decays(self) -> float:
-        """Sum of the activity map, the same to the last bit for any memory layout and dtype of the same values."""
+        """Sum of the activity map; of NumPy arrays the same to the last bit for any layout and dtype of the values."""
         return math.fsum(float(slab.astype(np.float64, order="C").sum()) for slab in self.tia_bq_s)
 
     @property

@@ -121,6 +121,8 @@ def install():
     pool = types.SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
     module.get_default_memory_pool = lambda: pool
     stream = types.SimpleNamespace(ptr=0, synchronize=lambda: None)
+    module.get_default_pinned_memory_pool = lambda: pool
+    module.__version__ = "simulated"
     module.cuda = types.SimpleNamespace(
         Device=Device,
         Event=Event,
@@ -131,6 +133,7 @@ def install():
             getDeviceProperties=lambda number: PROPERTIES,
             memGetInfo=lambda: (BYTES_FREE[0], PROPERTIES["totalGlobalMem"]),
             driverGetVersion=lambda: 13000,
+            runtimeGetVersion=lambda: 13000,
         ),
     )
     sys.modules["cupy"] = module

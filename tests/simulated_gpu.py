@@ -7,6 +7,7 @@ Python here too, so both must give the same bits.
 import contextlib
 import functools
 import json
+import pickle
 import sys
 import threading
 import warnings
@@ -130,6 +131,8 @@ for module in (engine, cuda_arrays, cuda_rows):
     module.launch = noting_launch
 gpu = mcdose.absorbed_dose(TIA, device="cuda", histories=HISTORIES, **WORLD)
 found["one device"] = {**same(gpu, cpu), "named": gpu.device == "cuda:0", "photons set aside": sum(asked) > 0}
+found["provenance"] = {name: gpu.provenance[name] for name in ("target", "numba_cuda", "cupy", "cuda_driver")}
+found["read without a GPU"] = type(pickle.loads(pickle.dumps(gpu.state.tally))).__name__
 found["auto"] = mcdose.absorbed_dose(TIA, (3.0, 3.0, 3.0), histories=4).device
 
 several = mcdose.absorbed_dose(TIA, device="cuda:all", histories=HISTORIES, **WORLD)
@@ -228,7 +231,7 @@ found["target"] = {
 fake_cupy.BYTES_FREE[0] = 2**20
 found["does not fit"] = caught(MemoryError, mcdose.absorbed_dose, TIA, (3.0, 3.0, 3.0), device="cuda")
 fake_cupy.BYTES_FREE[0] = 2**34
-real_check, engine.check_memory = engine.check_memory, lambda number, work: None
+real_check, engine.check_memory = engine.check_memory, lambda number, work, devices: None
 fake_cupy.BYTES_FREE[0] = 1000
 found["runs out"] = caught(MemoryError, mcdose.absorbed_dose, TIA, (3.0, 3.0, 3.0), device="cuda")
 fake_cupy.BYTES_FREE[0] = 2**34

@@ -45,6 +45,10 @@ def test_simulator_devices(found):
     assert found["devices"] == ["cpu", "cuda:0", "cuda:1"]
     assert found["auto"] == "cuda:0"
     assert found["CT on the device"] is True
+    assert found["provenance"]["target"] == "sm_90 (Simulated GPU)"
+    assert found["provenance"]["cuda_driver"] == "13.0"
+    assert found["provenance"]["numba_cuda"][0].isdigit()
+    assert found["read without a GPU"] == "Tally"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ class CpuEngine:
 
     def __init__(self, threads: int, work: Work) -> None:
         self.target = cpu_name()
+        self.versions: dict[str, str] = {}
         self._threads = threads
         self._work = work
         voxels = work.world.density.size

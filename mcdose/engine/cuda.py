@@ -12,7 +12,16 @@ import cupy
 import numpy as np
 
 from mcdose.engine import cuda_kernels as kernels
-from mcdose.engine.cuda_arrays import GpuTally, as_kernel, device_target, folded, launch, on_device, to_device
+from mcdose.engine.cuda_arrays import (
+    GpuTally,
+    as_kernel,
+    cuda_versions,
+    device_target,
+    folded,
+    launch,
+    on_device,
+    to_device,
+)
 from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS, THREADS
 from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
 from mcdose.regions import Region
@@ -57,6 +66,7 @@ class CudaEngine:
         voxels = work.world.density.size
         with on_device(number):
             self.target, processors = device_target(number)
+            self.versions = cuda_versions()
             self._blocks = processors * shape.blocks_per_processor
             self._seed = np.uint64(work.seed)
             world = to_device(work.world)
@@ -71,7 +81,7 @@ class CudaEngine:
             self._aside = _aside(0)
             read = (to_device(work.source), world, to_device(work.tables), work.cuts, self._scores, self._accounts)
             self._arguments = [as_kernel(part) for part in read]  # once: it takes longer than a launch
-        self._sums = np.zeros(ACCOUNT, object)
+        self._account_parts: list[Any] = []
         self._region_parts: list[tuple[int, int, Any]] = []
         self._queued: deque[Any] = deque()
 
@@ -81,6 +91,7 @@ class CudaEngine:
             log.info("making the CUDA kernels ready for %s (the first time on this machine: a minute)", self.name)
         with on_device(self.number):
             self._launch(0, 0)
+            self._accounts.sum(axis=0)
             if self._regions is not None:
                 self._add_regions()
             few = GpuTally(self.number, 1, 1)
@@ -98,12 +109,12 @@ class CudaEngine:
                 self._region_parts.append((first, count, self._add_regions()))
             self.tally.flush_all(self._scores.energy, count)
             self.tally.count(count)
-            account = self._accounts.sum(axis=0)
+            self._account_parts.append(self._accounts.sum(axis=0))  # read at the end: a copy waits for the whole queue
             done = cupy.cuda.Event(disable_timing=True)
             done.record()
-            self._queued.append((done, account))
+            self._queued.append(done)
             while len(self._queued) > 1:
-                self._wait()
+                self._queued.popleft().synchronize()
 
     def _launch(self, first: int, count: int) -> None:
         """Queue the transport of a batch."""
@@ -127,17 +138,11 @@ class CudaEngine:
         launch(kernels.add_regions, (REGION_BLOCKS, limits.size - 1), LANES, *arguments)
         return folded(parts, REGION_BLOCKS)
 
-    def _wait(self) -> None:
-        """Wait for the oldest batch of the queue and add up its account."""
-        done, account = self._queued.popleft()
-        done.synchronize()
-        self._sums += account.get().astype(object)
-
     def finish_queue(self) -> None:
         """Wait for all batches queued."""
         with on_device(self.number):
             while self._queued:
-                self._wait()
+                self._queued.popleft().synchronize()
 
     def typical_uncertainty(self) -> float:
         """Return the root mean square of the relative errors over the voxels that matter; see `absorbed_dose`."""
@@ -147,9 +152,10 @@ class CudaEngine:
         """Wait until all is done, and return the sums."""
         with on_device(self.number):
             self.finish_queue()
+            account = sum((part.get().astype(object) for part in self._account_parts), np.zeros(ACCOUNT, object))
             faults = self._scores.faults.get()
             batches = [(first, count, self._means(parts)) for first, count, parts in self._region_parts]
-        return outcome(self.tally, self._sums, faults, batches)
+        return outcome(self.tally, account, faults, batches)
 
     def _means(self, parts: Any) -> tuple[float, ...]:
         """Return the mean dose [Gy] of each region for one decay a history; NaN of one that is empty."""
@@ -179,6 +185,7 @@ class CudaEngine:
         with on_device(self.number):
             cupy.cuda.get_current_stream().synchronize()
         self.__dict__.clear()
+        cupy.get_default_pinned_memory_pool().free_all_blocks()  # as large as the largest array brought over
 
 
 class SeveralEngines:
@@ -190,6 +197,7 @@ class SeveralEngines:
     def __init__(self, engines: Sequence[CudaEngine]) -> None:
         self.name = "cuda:" + ",".join(str(engine.number) for engine in engines)
         self.target = ", ".join(dict.fromkeys(engine.target for engine in engines))
+        self.versions = engines[0].versions
         self._engines = tuple(engines)
         self._turn = 0
 
@@ -212,7 +220,7 @@ class SeveralEngines:
     def typical_uncertainty(self) -> float:
         """Return that of the sums of all devices."""
         first = self._engines[0]
-        tally = first.tally.copy()
+        tally = first.tally.twin()
         self._add_others(tally)
         return first.uncertainty_of(tally)
 
@@ -256,35 +264,44 @@ def open_cuda(devices: Sequence[str], work: Work, shape: Shape = Shape()) -> Eng
     with ExitStack() as made:
         engines: list[CudaEngine] = []
         for number in numbers:
-            check_memory(number, work)
+            check_memory(number, work, len(numbers))
+            failed = ""
             try:
                 engine = CudaEngine(number, work, shape)
             except cupy.cuda.memory.OutOfMemoryError as error:
+                failed = str(error)  # while the error lives, so do the arrays that its traceback sees
+            if failed:
                 made.close()
                 engines.clear()
-                _free(numbers)
-                raise MemoryError(f"device cuda:{number} ran out of memory: {error}") from None
+                free_pools(numbers)
+                raise MemoryError(f"device cuda:{number} ran out of memory: {failed}")
             engines.append(engine)
             made.callback(engine.close)
         made.pop_all()
     return engines[0] if len(engines) == 1 else SeveralEngines(engines)
 
 
-def bytes_needed(work: Work) -> int:
-    """Return the memory that a run takes on a device: sums, batch, maps, world, source, and regions."""
+def bytes_needed(work: Work, devices: int = 1) -> int:
+    """Return the memory that a run takes on a device: sums, batch, sorting, world, source, regions.
+
+    The first of several devices needs room for a second set of sums, and for parts of those of the others.
+    """
     voxels = int(work.world.density.size)
     regions = sum(int(region.voxels.size) for region in work.regions)
-    return voxels * (BYTES + 8 + 8 + 4 + 1 + 4) + 12 * regions + SPARE_BYTES
+    per_voxel = BYTES + 8 + 8 + 4 + 1 + 4 + (2 * BYTES if devices > 1 else 0)
+    return voxels * per_voxel + 12 * regions + SPARE_BYTES
 
 
-def check_memory(number: int, work: Work) -> None:
+def check_memory(number: int, work: Work, devices: int = 1) -> None:
     """Raise MemoryError with the figures where a run cannot fit into what is free."""
     with on_device(number):
         about = cupy.cuda.runtime.getDeviceProperties(number)
         resident = about["multiProcessorCount"] * about["maxThreadsPerMultiProcessor"]
+        needed = bytes_needed(work, devices) + resident * STACK_BYTES
         free, _ = cupy.cuda.runtime.memGetInfo()
-        free += cupy.get_default_memory_pool().free_bytes()
-    needed = bytes_needed(work) + resident * STACK_BYTES
+        if free < needed:  # the driver cannot use what CuPy keeps for later
+            free_pools([number])
+            free, _ = cupy.cuda.runtime.memGetInfo()
     if needed > free:
         shape = (int(work.world.nz), int(work.world.ny), int(work.world.nx))
         raise MemoryError(
@@ -293,11 +310,12 @@ def check_memory(number: int, work: Work) -> None:
         )
 
 
-def _free(numbers: Sequence[int]) -> None:
-    """Give what CuPy's pools hold and nobody uses back to the devices."""
+def free_pools(numbers: Sequence[int]) -> None:
+    """Give what CuPy's pools hold and nobody uses back to the devices, and to the host."""
     for number in numbers:
         with on_device(number):
             cupy.get_default_memory_pool().free_all_blocks()
+    cupy.get_default_pinned_memory_pool().free_all_blocks()
 
 
 def _aside(room: int) -> kernels.Aside:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from numba import cuda
 
 from mcdose.engine import cuda_kernels as kernels
+from mcdose.engine.cuda_devices import dotted
 from mcdose.engine.cuda_sizes import LANES, SUM_BLOCKS
 from mcdose.maps import Voxels, halves, target_limit
 from mcdose.problem import TARGET_ABOVE
@@ -31,6 +34,17 @@ def device_target(number: int) -> tuple[str, int]:
     """Return what code for a device is compiled for, in words, and how many multiprocessors it has."""
     about = cupy.cuda.runtime.getDeviceProperties(number)
     return f"sm_{about['major']}{about['minor']} ({about['name'].decode()})", int(about["multiProcessorCount"])
+
+
+def cuda_versions() -> dict[str, str]:
+    """Return the versions that results on a device depend on."""
+    runtime = cupy.cuda.runtime
+    return {
+        "numba_cuda": version("numba-cuda"),
+        "cupy": str(cupy.__version__),
+        "cuda_driver": dotted(runtime.driverGetVersion()),
+        "cuda_runtime": dotted(runtime.runtimeGetVersion()),
+    }
 
 
 def stream() -> Any:
@@ -145,12 +159,16 @@ class GpuTally(Tally):
         self.histories += other.histories
         self.batches += other.batches
 
-    def copy(self) -> GpuTally:
+    def twin(self) -> GpuTally:
         """Return the same sums in memory of their own."""
         with on_device(self.number):
             twin = GpuTally(self.number, self.voxels, self.batch_histories)
         twin.add(self)
         return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as sums on the host: who reads them may have no GPU."""
+        return copy, (self.on_host(),)
 
     def on_host(self) -> Tally:
         """Return the same sums in the memory of the host."""

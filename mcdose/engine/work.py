@@ -102,6 +102,7 @@ class Engine(Protocol):
 
     name: str  # what `device=` takes
     target: str  # what the code was compiled for
+    versions: dict[str, str]  # of what only this device needs
 
     def prepare(self) -> None:
         """Compile and make ready, before anything is timed."""
