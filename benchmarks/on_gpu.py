@@ -52,7 +52,7 @@ class Record:
         (self.folder / "on_gpu.json").write_text(json.dumps(self.found, indent=2) + "\n")
 
     def run(self, name: str, command: list[str], limit: float) -> tuple[int | None, str]:
-        """Run a command, keep what it says, return its code (None: stopped, with its children, as too late) and output."""
+        """Run a command, keep what it says, return its code (None: stopped as too late) and output."""
         begun = time.monotonic()
         limit = min(limit, self._end - begun)
         if limit < 5.0:
