@@ -182,7 +182,10 @@ def table(found: dict[str, Any]) -> str:
                 lines.append(f"{row['device']:8} {name:14} {run['histories_per_second']:.3g} histories/s")
             lines.append(f"{row['device']:8} tumours to 1 %: {row['demo_tumours_1_percent']}")
     for row in found.get("variants", {}).get("found", []):
-        parts = (f"{key} {row[key].get('relative', row[key].get('error'))}" for key in ("water", "demo"))
+        parts = (
+            f"{key} {row[key].get('relative', row[key].get('error'))} (same bits: {row[key].get('same_bits')})"
+            for key in ("water", "demo")
+        )
         lines.append(f"variant {row['name']:24} {', '.join(parts)}")
     profile_found = found.get("profile")
     lines += profile_found["lines"] if isinstance(profile_found, dict) else [f"profile    {profile_found}"]

@@ -62,7 +62,13 @@ def _compare(judge: Penelope, arguments: argparse.Namespace) -> dict[str, Any]:
 
     def ours(histories: int, seed: int, threads: int = 1) -> PointKernel:
         return dose_point_kernel(
-            "Y-90", listed_medium(WATER), shell_edges_mm=edges, histories=histories, seed=seed, threads=threads
+            "Y-90",
+            listed_medium(WATER),
+            shell_edges_mm=edges,
+            histories=histories,
+            seed=seed,
+            threads=threads,
+            device="cpu",
         )
 
     shells = int(np.searchsorted(judge.edges_mm, ours(20_000, 1).radius_containing(0.9)))  # compiles

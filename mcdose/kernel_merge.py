@@ -103,11 +103,13 @@ def _problem(kernel: PointKernel) -> tuple[Any, ...]:
 
 
 def _joined(ordered: Sequence[PointKernel], histories: int) -> dict[str, Any]:
-    """Return the provenance of all: what they agree in, means over histories of numbers that differ."""
+    """Return the provenance of all: what they agree in, sums of faults, means over histories of other numbers."""
     joined: dict[str, Any] = {}
     for key, value in ordered[0].provenance.items():
         values: list[Any] = [kernel.provenance.get(key) for kernel in ordered]
-        if key == "first_history" or values.count(value) == len(values):
+        if key == "faults" and all(isinstance(other, dict) for other in values):
+            joined[key] = {name: sum(other.get(name, 0) for other in values) for name in value}
+        elif key == "first_history" or values.count(value) == len(values):
             joined[key] = value
         elif all(isinstance(other, float) for other in values):
             joined[key] = float(np.average(values, weights=[kernel.histories for kernel in ordered]))

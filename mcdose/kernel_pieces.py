@@ -51,6 +51,7 @@ def point_kernel_in_pieces(
     histories: int = PIECE,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "auto",
     progress: Progress | None = None,
     folder: Path | None = None,
 ) -> tuple[PointKernel, list[Path]]:
@@ -61,7 +62,7 @@ def point_kernel_in_pieces(
 
     Parameters
     ----------
-    source, medium, density_g_cm3, shell_edges_mm, seed, threads : see `dose_point_kernel`
+    source, medium, density_g_cm3, shell_edges_mm, seed, threads, device : see `dose_point_kernel`
     histories : at least so many, in whole batches of 4096
     progress : hears of all pieces together; one that it stops is not kept
     folder : where the pieces of all kernels are kept; None is `kernel-pieces` in the user's cache
@@ -95,7 +96,7 @@ def point_kernel_in_pieces(
 
             part = dose_point_kernel(
                 source, chosen, density_g_cm3=density_g_cm3, shell_edges_mm=edges, histories=count,
-                first_history=first, seed=seed, threads=threads, progress=heard,
+                first_history=first, seed=seed, threads=threads, device=device, progress=heard,
             )  # fmt: skip
             if part.histories < count:
                 raise Cancelled("cancelled; the pieces that are whole are kept")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.arrays import module_of, on_gpu
+from mcdose.engine.cpu import cpu_name
 from mcdose.nuclides import nuclide
 from mcdose.problem import Problem, reports_dose
 from mcdose.regions import Region, empty_regions
@@ -72,7 +73,7 @@ def local_deposition(
         faults=None,
         regions={name: RegionDose(_mean(dose, region), None) for name, region in regions.items()},
         voxel_mm=problem.voxel_mm,
-        provenance={**provenance, "gy_kg_per_gbq": constant, "density_scaling": density_scaling},
+        provenance={**provenance, "target": cpu_name(), "gy_kg_per_gbq": constant, "density_scaling": density_scaling},
     )
 
 

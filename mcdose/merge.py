@@ -64,6 +64,7 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     )
     provenance = {
         **results[0].provenance,
+        "target": ", ".join(dict.fromkeys(str(result.provenance["target"]) for result in results)),
         "first_history": ranges[0][0],
         "flights_per_history": sum(r.provenance["flights_per_history"] * r.histories for r in results)
         / tally.histories,

@@ -55,7 +55,7 @@ def dose_point_kernel(
         None is the medium's own.
     shell_edges_mm : (n + 1,) mm, ascending from 0, optional
         None: 120 shells to 1.2 CSDA ranges of the highest energy, then 60 in equal ratios to 2 m.
-    histories, first_history, threads, device, seed, progress : see `absorbed_dose`
+    histories, first_history, threads, device, seed, progress : see `absorbed_dose`; one device only
         Fewer than two batches of 4096 histories cannot tell an error: it is NaN. A run that `progress` stops has the
         first batches, whole.
     parameters : TransportParameters, optional
@@ -180,11 +180,12 @@ def _simulate(
 ) -> PointKernel:
     import mcdose
     from mcdose.engine.rows import RowWork, open_rows
-    from mcdose.engine.work import ACCOUNT, EMITTED, ESCAPED, FLIGHTS, FOLLOWED, named_faults
+    from mcdose.engine.work import ACCOUNT, EMITTED, ESCAPED, FLIGHTS, FOLLOWED, check_followed, named_faults
     from mcdose.kernel_file import table_hashes
     from mcdose.monte_carlo import batches, says_stop
     from mcdose.physics_tables import build, cuts
     from mcdose.tally import Tally
+    from mcdose.transport.score import FAULTS
     from mcdose.transport.shells import Shells
     from mcdose.transport.source import PointSource
 
@@ -206,22 +207,24 @@ def _simulate(
     parts = np.zeros((PARTS, shells), np.int64)  # room for 2^31 MeV
     part_histories = np.zeros(PARTS, np.int64)
     total = np.zeros(ACCOUNT, object)
+    fault_sums = np.zeros(FAULTS, np.int64)
     rows = open_rows(devices, threads, work)
     rows.prepare()
     if says_stop(progress, 0, histories):
         raise Cancelled("cancelled before the first batch")
     with closing(rows.run(batches(first_history, histories, BATCH, BATCH))) as done:
-        for first, count, row, account in done:
+        for first, count, row, account, faults in done:
             part = first // BATCH % PARTS
             parts[part] += row
             part_histories[part] += count
             total += account.astype(object)
+            fault_sums += faults
             tally.flush(row, count, 0, shells)
             tally.count(count)
             if says_stop(progress, tally.histories, histories):
                 break
-    faults = named_faults(rows.faults, tally.histories - int(total[FOLLOWED]))
-    for name, fault in faults.items():
+    named = named_faults(fault_sums, check_followed(tally.histories, int(total[FOLLOWED])))
+    for name, fault in named.items():
         if fault.count:
             log.warning("%d %s: %.3g MeV were left on the spot", fault.count, name, fault.energy_mev)
     energy = tally.energy_mev(0, shells) / tally.histories
@@ -242,7 +245,8 @@ def _simulate(
             "first_history": first_history,
             "device": rows.name,
             "target": rows.target,
-            "faults": {name: fault.count for name, fault in faults.items()},
+            "faults": {name: fault.count for name, fault in named.items()},
+            **rows.versions,
             "cancelled": tally.histories < histories,
             "parameters": asdict(parameters),
             "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,

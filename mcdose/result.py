@@ -39,7 +39,7 @@ class RunState:
 
     tally: Tally  # or `engine.cuda_arrays.GpuTally`
     ranges: tuple[tuple[int, int], ...]  # [first, last) histories, ascending
-    region_batches: tuple[tuple[int, int, tuple[float, ...]], ...]  # first history, histories, energy sum per region
+    region_batches: tuple[tuple[int, int, tuple[float, ...]], ...]  # see `engine.work.Outcome`
     inputs: str  # hash of everything the dose depends on but the history range
     problem: Any
     scale: Any

@@ -219,13 +219,19 @@ found["cancelled at once"] = caught(
 
 targets = {
     device: mcdose.absorbed_dose(
-        TIA, (30.0, 30.0, 30.0), device=device, histories=600, target_uncertainty=0.7, threads=1
+        TIA, (30.0, 30.0, 30.0), device=device, histories=600, target_uncertainty=0.4, threads=1
     )
     for device in ("cpu", "cuda", "cuda:0,1")
 }
 found["target"] = {
     "before the end": 0 < targets["cpu"].histories < 600,
     "the same": len({result.histories for result in targets.values()}) == 1,
+    "after several judgements": targets["cpu"].histories > 8 * 16 + 3 * 32,
+    "the same dose": len({result.dose_gy.tobytes() for result in targets.values()}) == 1,
+    "in balance": all(
+        result.energy_quanta["emitted"] == result.energy_quanta["deposited"] + result.energy_quanta["escaped"]
+        for result in targets.values()
+    ),
 }
 
 fake_cupy.BYTES_FREE[0] = 2**20

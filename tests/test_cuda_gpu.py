@@ -41,7 +41,7 @@ def rows_on_gpu(kind, histories):
     with on_device(working_gpus()[0].number):
         problem = [to_device(part) for part in case(kind)]
         energies = cupy.zeros((histories, SIDE**3), np.int64)
-        faults = cupy.zeros(FAULTS, np.int64)
+        faults = cupy.zeros((histories, FAULTS), np.int64)
         accounts = cupy.zeros((histories, ACCOUNT), np.int64)
         firsts, counts = cupy.arange(histories, dtype=np.uint64), cupy.ones(histories, np.int64)
         launch(
@@ -113,6 +113,7 @@ def test_the_same_sums_from_parts_and_from_several_devices(plain):
     merged = mcdose.merge(parts)
     # the maps of a merger are made on the host: their last bits may differ, the sums may not
     np.testing.assert_allclose(merged.dose_gy, plain.dose_gy, rtol=1e-6)
+    np.testing.assert_allclose(merged.relative_uncertainty, plain.relative_uncertainty, rtol=1e-5)
     assert merged.energy_quanta == plain.energy_quanta
 
 

@@ -16,6 +16,9 @@ TIA = np.ones((2, 2, 2))
 VOXEL_MM = (3.0, 3.0, 3.0)
 
 
+examined = cuda_devices._examined  # the real one, see conftest.py
+
+
 class CudaError(Exception):
     """Stands for CuPy's."""
 
@@ -46,6 +49,7 @@ def machine(monkeypatch):
     """Return a function that makes this machine look like another one."""
 
     def look(driver, packages=(), cupy=None):
+        monkeypatch.setattr(cuda_devices, "_examined", examined)
         monkeypatch.setattr(cuda_devices, "has_driver", lambda: driver)
         monkeypatch.setattr(cuda_devices, "find_spec", lambda name: True if name in packages else None)
         if cupy is not None:
@@ -53,11 +57,11 @@ def machine(monkeypatch):
         for name in ("mcdose.engine.cuda_arrays", "mcdose.engine.cuda_kernels"):
             if name not in sys.modules:
                 monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(on_device=None, launch=None, probe=None))
-        cuda_devices._examined.cache_clear()
+        examined.cache_clear()
         _say_once.cache_clear()
 
     yield look
-    cuda_devices._examined.cache_clear()
+    examined.cache_clear()
     _say_once.cache_clear()
 
 

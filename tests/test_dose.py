@@ -334,6 +334,9 @@ def test_whichever_comes_first():
     tia = random_tia((5, 5, 5))
     few = mcdose.absorbed_dose(tia, WATER_3MM, histories=50_001, target_uncertainty=1e-3)
     assert few.histories == 50_001
+    unjudged = mcdose.absorbed_dose(tia, WATER_3MM, histories=50_001)
+    assert few.dose_gy.tobytes() == unjudged.dose_gy.tobytes()  # judging leaves nothing in the tally
+    assert few.energy_quanta == unjudged.energy_quanta
     enough = mcdose.absorbed_dose(tia, WATER_3MM, histories=10**9, target_uncertainty=0.1)
     assert enough.histories < 10**6
     assert not enough.cancelled

@@ -119,6 +119,8 @@ def test_what_cannot_be_merged(parts):
         ([mcdose.merge([parts[0], parts[2]]), part(100, 200)], "disjoint"),
         ([parts[0], part(BATCH, 2 * BATCH, seed=1)], "same inputs"),
         ([parts[0], part(BATCH, 2 * BATCH, tia_bq_s=tia * 1.001)], "same inputs"),
+        ([parts[0], part(BATCH, 2 * BATCH, tia_bq_s=tia[::-1].copy())], "same inputs"),
+        ([parts[0], part(BATCH, 2 * BATCH, regions={"half": world()["regions"]["half"][::-1]})], "same inputs"),
         ([parts[0], part(BATCH, 2 * BATCH, voxel_mm=(4.0, 3.0, 2.5))], "same inputs"),
         ([parts[0], part(BATCH, 2 * BATCH, density_floor_g_cm3=0.06)], "same inputs"),
         ([parts[0], part(BATCH, 2 * BATCH, regions={})], "same inputs"),

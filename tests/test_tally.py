@@ -6,7 +6,7 @@ import pytest
 from mcdose.tally import SQUARE_SHIFT, Tally
 
 BATCH = 4096
-# The largest sum of one voxel and batch that can be: 2^21 histories of 2.28 MeV, all of it in one voxel.
+# The largest sum of one voxel and batch of the CPU's size that can be: 2^21 histories of 2.28 MeV in one voxel.
 LARGEST = int(2**21 * 2.28 * 2**32)
 
 
@@ -66,6 +66,15 @@ def test_squares_are_exact():
 def test_squares_have_room_for_long_runs():
     """Trap: overflow. The hottest voxel of the largest batches: 96 bits hold more than 10^12 histories in it."""
     assert square(LARGEST) * (10**12 // 2**21) < 2**96
+
+
+def test_squares_of_the_largest_batches_of_a_gpu():
+    """2^24 histories in one voxel, in units of batches of 2^15: the weight 2^-9 is exact, and 96 bits have room."""
+    largest = int(2**24 * 2.28 * 2**32)
+    tally = flushed(np.full((40, 1), largest), np.full(40, 2**24), batch_histories=2**15)
+    exact = 40 * square(largest) / 512
+    assert squares(tally)[0] == pytest.approx(exact, rel=1e-12)
+    assert exact / 40 * (10**12 // 2**24) < 2**96
 
 
 def test_total_is_exact_past_63_bits():

@@ -69,7 +69,7 @@ def arguments() -> dict[str, tuple[Any, ...]]:
         "fly_aside": (seed, *shared),
         "transport_rows": (
             seed, words, longs, PointSource(reals), shells, tables, limits,
-            np.zeros((2, 4), np.int64), longs, np.zeros((2, 4), np.int64),
+            accounts, accounts, accounts,
         ),
         "flush": (longs, double, sums),
         "fill_dose": (sums, voxels, double, real, reals),

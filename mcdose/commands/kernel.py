@@ -143,6 +143,7 @@ def _resumable(
             histories=histories,
             seed=args.seed,
             threads=args.threads,
+            device=args.device,
             progress=progress,
         )
     except KeyboardInterrupt:

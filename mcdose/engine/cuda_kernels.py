@@ -116,12 +116,12 @@ def fly_aside(seed, world, tables, cuts, scores, accounts, aside):  # type: igno
 def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, faults, accounts):  # type: ignore[no-untyped-def]
     """Follow a batch in every block: counts[b] histories from firsts[b].
 
-    Block b adds to row b of `energies` (blocks, cells) and `accounts` (blocks, ACCOUNT): a few cells that all threads
-    share would make them wait for each other.
+    Block b adds to row b of `energies` (blocks, cells), `faults` (blocks, FAULTS) and `accounts` (blocks, ACCOUNT): a
+    few cells that all threads share would make them wait for each other.
     """
     stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
     row = cuda.blockIdx.x
-    scores = Scores(energies[row], faults)
+    scores = Scores(energies[row], faults[row])
     for offset in range(cuda.threadIdx.x, counts[row], cuda.blockDim.x):
         result = follow(seed, firsts[row] + np.uint64(offset), source, world, tables, cuts, scores, stack)
         cuda.atomic.add(accounts, (row, EMITTED), result.emitted)

@@ -9,7 +9,7 @@ import cupy
 import numpy as np
 
 from mcdose.engine import cuda_kernels as kernels
-from mcdose.engine.cuda_arrays import device_target, launch, on_device, to_device
+from mcdose.engine.cuda_arrays import cuda_versions, device_target, launch, on_device, to_device
 from mcdose.engine.cuda_sizes import THREADS
 from mcdose.engine.rows import Row, RowWork
 from mcdose.engine.work import ACCOUNT
@@ -31,7 +31,6 @@ class CudaRows:
 
     def __init__(self, number: int, work: RowWork) -> None:
         self.name = f"cuda:{number}"
-        self.faults = np.zeros(FAULTS, np.int64)
         self._number = number
         self._seed = np.uint64(work.seed)
         self._cells = work.world.density.size
@@ -39,7 +38,7 @@ class CudaRows:
             self.target, processors = device_target(number)
             self._rows = processors * ROWS_PER_PROCESSOR
             self._problem = [to_device(part) for part in work[1:]]
-            self._faults = cupy.zeros(FAULTS, np.int64)
+            self.versions = cuda_versions()
 
     def prepare(self) -> None:
         """Compile, or load the machine code from the cache."""
@@ -51,11 +50,11 @@ class CudaRows:
             counts = cupy.asarray(np.array([count for _, count in batches], np.int64))
             energies = cupy.zeros((len(batches), self._cells), np.int64)
             accounts = cupy.zeros((len(batches), ACCOUNT), np.int64)
-            arguments = (self._seed, firsts, counts, *self._problem, energies, self._faults, accounts)
+            faults = cupy.zeros((len(batches), FAULTS), np.int64)
+            arguments = (self._seed, firsts, counts, *self._problem, energies, faults, accounts)
             launch(kernels.transport_rows, len(batches), THREADS, *arguments)
-            done = zip(batches, energies.get(), accounts.get(), strict=True)
-            self.faults = self._faults.get()
-        return [Row(first, count, energy, account) for (first, count), energy, account in done]
+            done = zip(batches, energies.get(), accounts.get(), faults.get(), strict=True)
+        return [Row(*batch, *found) for batch, *found in done]
 
     def run(self, batches: Iterable[tuple[int, int]]) -> Generator[Row, None, None]:
         """Yield each batch in order, from launches of many."""

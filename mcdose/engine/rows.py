@@ -19,12 +19,13 @@ from mcdose.transport.tables import Cuts, Tables
 
 
 class Row(NamedTuple):
-    """A batch that is done: its histories, the quanta in every cell, and its account (see `engine.work`)."""
+    """A batch that is done: its histories, the quanta in every cell, its account (see `engine.work`) and faults."""
 
     first: int
     histories: int
     energy: NDArray[np.int64]
     account: NDArray[np.int64]
+    faults: NDArray[np.int64]
 
 
 class RowWork(NamedTuple):
@@ -42,7 +43,7 @@ class Rows(Protocol):
 
     name: str  # what `device=` takes
     target: str  # what the code was compiled for
-    faults: NDArray[np.int64]  # of the batches run so far
+    versions: dict[str, str]  # of what only this device needs
 
     def prepare(self) -> None:
         """Compile and make ready."""
@@ -52,7 +53,7 @@ class Rows(Protocol):
 
 
 def open_rows(devices: tuple[str, ...], threads: int, work: RowWork) -> Rows:
-    """Return what runs batches on the CPU, or on the first of several CUDA devices."""
+    """Return what runs batches on the CPU or on a CUDA device; of several the first, a kernel is done in seconds."""
     if devices == ("cpu",):
         return CpuRows(threads, work)
     from mcdose.engine.cuda_rows import CudaRows
@@ -67,7 +68,7 @@ class CpuRows:
 
     def __init__(self, threads: int, work: RowWork) -> None:
         self.target = cpu_name()
-        self.faults = np.zeros(FAULTS, np.int64)
+        self.versions: dict[str, str] = {}
         self._threads = threads
         self._work = work
 
@@ -78,10 +79,10 @@ class CpuRows:
     def _follow(self, first: int, count: int) -> Row:
         stack, account = new_workspace()
         energy = np.zeros(self._work.world.density.size, np.int64)
-        scores = Scores(energy, self.faults)
+        scores = Scores(energy, np.zeros(FAULTS, np.int64))
         run = (np.uint64(self._work.seed), np.uint64(first), np.uint64(count))
         run_histories(*run, *self._work[1:], scores, stack, account)
-        return Row(first, count, energy, account)
+        return Row(first, count, energy, account, scores.faults)
 
     def run(self, batches: Iterable[tuple[int, int]]) -> Generator[Row, None, None]:
         """Yield each batch when it is done, in order, so that a stop leaves the first ones."""

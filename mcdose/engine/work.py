@@ -72,7 +72,7 @@ def outcome(
     region_batches: list[tuple[int, int, tuple[float, ...]]],
 ) -> Outcome:
     """Return the outcome of a run's tally, account (quanta, exact) and counts of faults."""
-    lost = tally.histories - int(account[FOLLOWED])
+    lost = check_followed(tally.histories, int(account[FOLLOWED]))
     return Outcome(
         tally,
         int(account[EMITTED]),
@@ -82,6 +82,13 @@ def outcome(
         named_faults(faults, lost),
         tuple(region_batches),
     )
+
+
+def check_followed(asked: int, followed: int) -> int:
+    """Return how many histories were lost, none; raise RuntimeError otherwise: the dose would be too low."""
+    if followed != asked:
+        raise RuntimeError(f"{asked - followed} of {asked} histories were lost: the device did not follow them")
+    return 0
 
 
 def named_faults(faults: NDArray[np.int64], lost: int) -> dict[str, Fault]:

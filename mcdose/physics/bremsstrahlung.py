@@ -29,7 +29,7 @@ def sample_photon_energy(energy, cut, shape, row, place, key, draw):
     energy : MeV, kinetic energy of the electron, above `cut`
     shape : (energies, n + 1) float32, k dN/dk on equal steps of k/energy from 0 to 1, largest value of a row 1
     row, place : where `energy` lies in the table (`lookup.locate`)
-    key, draw : the history's stream and its next block
+    key, draw : the particle's stream and its next block
 
     Returns
     -------

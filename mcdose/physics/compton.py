@@ -32,7 +32,7 @@ def sample_compton(energy, binding, medium, key, draw):
     energy : MeV, of the photon
     binding : (media, n + 1) float32, S(x)/Z of each medium on equal steps of sqrt(x / x_max), x = sin(theta/2) E / hc
     medium : which medium
-    key, draw : the history's stream and its next block
+    key, draw : the particle's stream and its next block
 
     Returns
     -------

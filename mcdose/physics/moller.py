@@ -22,7 +22,7 @@ def sample_moller(energy, cut, key, draw):
     ----------
     energy : MeV, of the incident electron, more than twice `cut`
     cut : MeV, least energy of the knock-on electron
-    key, draw : the history's stream and its next block
+    key, draw : the particle's stream and its next block
 
     Returns
     -------

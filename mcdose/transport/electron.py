@@ -38,7 +38,7 @@ from mcdose.transport.tables import (
 )
 from mcdose.transport.world import FAR
 
-FLIGHT_LIMIT = 100_000  # flights and crossings of one particle; reaching it is counted as a fault
+FLIGHT_LIMIT = 100_000  # flights of one particle, and faces of one flight; so many flights are counted as a fault
 RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped electron's last energy is spread
 
 
