@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
+from mcdose.arrays import on_gpu
 from mcdose.constants import MEV_TO_JOULE
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def activity_to_tia(
     Parameters
     ----------
     activity_bq : float or ndarray [Bq]
-        Activity at the time of administration.
+        Activity at the time of administration; a CuPy array stays on its device.
     nuclide : str
         Name of the nuclide, for its half-life.
     half_life_s : float, optional [s]
@@ -233,7 +234,7 @@ def activity_to_tia(
     if half_life_s is None:
         half_life_s = known.half_life_s
     mean_life = _mean_life("half_life_s", half_life_s)
-    activity = np.asarray(activity_bq)
+    activity: Any = activity_bq if on_gpu(activity_bq) else np.asarray(activity_bq)
     if activity.dtype.kind not in "fiu":
         raise TypeError(f"activity_bq must be real numbers, got {activity.dtype}")
     if activity.size:

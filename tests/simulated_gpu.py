@@ -158,6 +158,10 @@ found["arrays on the device"] = {
         cupy.asarray(TIA[:, ::-1]).astype(np.float32), (3.0, 3.0, 3.0), histories=4, device="cuda"
     ).dose_gy.shape == SHAPE,
 }  # fmt: skip
+administered = mcdose.activity_to_tia(cupy.asarray(TIA), "Y-90")
+found["arrays on the device"]["activity too"] = (
+    type(administered) is cupy.ndarray and administered.get().tobytes() == mcdose.activity_to_tia(TIA, "Y-90").tobytes()
+)
 found["mixed"] = caught(TypeError, mcdose.absorbed_dose, cupy.asarray(TIA), histories=4, **WORLD)
 found["mixed back"] = caught(TypeError, mcdose.absorbed_dose, TIA, histories=4, **on_device(WORLD))
 found["on the CPU"] = caught(
