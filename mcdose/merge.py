@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from mcdose.fault import Fault
+from mcdose.fault import added
 from mcdose.monte_carlo import maps_of, result_of, run_warnings
 from mcdose.result import DoseResult, RunState
 from mcdose.tally import Tally
@@ -71,7 +71,6 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
     }
     assert results[0].seed is not None
     dose, relative = maps_of(state)
-    faults = [result.faults for result in results if result.faults]
     return result_of(
         state,
         dose,
@@ -84,10 +83,7 @@ def merge(results: Sequence[DoseResult]) -> DoseResult:
             name: sum(result.energy_quanta[name] for result in results if result.energy_quanta)
             for name in ("emitted", "deposited", "escaped", "dropped")
         },
-        faults={
-            name: Fault(sum(part[name].count for part in faults), sum(part[name].energy_mev for part in faults))
-            for name in faults[0]
-        },
+        faults=added([result.faults for result in results if result.faults]),
         names=tuple(results[0].regions),
         warnings=tuple(dict.fromkeys(warnings)),
         provenance=provenance,

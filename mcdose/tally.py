@@ -115,21 +115,22 @@ def _variances(sums, start, stop, ratio, batches, out):  # type: ignore[no-untyp
 
 
 class Tally:
-    """Sums over batches, per voxel, in the memory of the host.
+    """Sums over batches, per voxel.
 
     Parameters
     ----------
     voxels : number of voxels
     batch_histories : n, histories of an opening batch
+    module : numpy, or cupy for sums in the memory of the current CUDA device
     """
 
-    def __init__(self, voxels: int, batch_histories: int) -> None:
+    def __init__(self, voxels: int, batch_histories: int, module: Any = np) -> None:
         self.voxels = voxels
         self.batch_histories = batch_histories
         self.histories = 0
         self.batches = 0
         kinds = (np.uint64, np.int16, np.uint64, np.uint32)
-        self.sums = Sums(*(np.zeros(voxels, kind) for kind in kinds))
+        self.sums = Sums(*(module.zeros(voxels, kind) for kind in kinds))
 
     def flush(self, batch: NDArray[np.int64], histories: int, start: int, stop: int) -> None:
         """Move voxels start .. stop of a batch of so many histories into the sums and clear them."""

@@ -24,6 +24,7 @@ from mcdose.engine.cuda_arrays import (
 )
 from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS, THREADS
 from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
+from mcdose.fault import added
 from mcdose.regions import Region
 from mcdose.tally import BYTES
 from mcdose.transport.score import FAULTS, Scores
@@ -165,13 +166,9 @@ class CudaEngine:
         )
 
     def maps(self, per_history: float) -> tuple[Any, Any]:
-        """Return dose [Gy] and relative error on the device."""
-        return self.maps_of(self.tally, per_history)
-
-    def maps_of(self, tally: GpuTally, per_history: float) -> tuple[Any, Any]:
-        """Return the maps of sums on this device; the batch becomes their memory."""
+        """Return dose [Gy] and relative error on the device; the batch becomes their memory."""
         with on_device(self.number):
-            maps = tally.maps(self._voxels, per_history, self._scores.energy)
+            maps = self.tally.maps(self._voxels, per_history, self._scores.energy)
             cupy.cuda.get_current_stream().synchronize()
         return maps
 
@@ -228,17 +225,13 @@ class SeveralEngines:
         """Wait until all is done, and return the sums of all devices."""
         parts = [engine.outcome() for engine in self._engines]
         self._add_others(self._engines[0].tally)
-        faults = {
-            name: type(fault)(sum(p.faults[name].count for p in parts), sum(p.faults[name].energy_mev for p in parts))
-            for name, fault in parts[0].faults.items()
-        }
         return Outcome(
             self._engines[0].tally,
             sum(part.emitted for part in parts),
             sum(part.escaped for part in parts),
             sum(part.dropped for part in parts),
             sum(part.flights for part in parts),
-            faults,
+            added([part.faults for part in parts]),
             tuple(sorted(batch for part in parts for batch in part.region_batches)),
         )
 

@@ -135,13 +135,8 @@ class GpuTally(Tally):
     """
 
     def __init__(self, number: int, voxels: int, batch_histories: int) -> None:
+        super().__init__(voxels, batch_histories, cupy)
         self.number = number
-        self.voxels = voxels
-        self.batch_histories = batch_histories
-        self.histories = 0
-        self.batches = 0
-        kinds = (np.uint64, np.int16, np.uint64, np.uint32)
-        self.sums = Sums(*(cupy.zeros(voxels, kind) for kind in kinds))
 
     def flush_all(self, batch: Any, histories: int) -> None:
         """Move a batch of so many histories into the sums and clear it."""

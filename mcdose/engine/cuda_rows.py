@@ -15,9 +15,7 @@ from mcdose.engine.rows import Row, RowWork
 from mcdose.engine.work import ACCOUNT
 from mcdose.transport.score import FAULTS
 
-ROWS_PER_PROCESSOR = (
-    20  # batches of a launch: several times those that run at once, so that the last ones matter little
-)
+ROWS_PER_PROCESSOR = 20  # batches of a launch: several times those that run at once
 
 
 class CudaRows:
