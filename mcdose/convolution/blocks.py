@@ -1,8 +1,9 @@
-"""What a convolution has to transform: the part of the grid with activity and the kernel's reach, in blocks of planes."""
+"""What a convolution transforms: where there is activity, with the kernel's reach around it, in blocks of planes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,10 +34,10 @@ def support(source: Any) -> tuple[slice, slice, slice] | None:
         lines = [(source != 0).any(axis=others).get() for others in ((1, 2), (0, 2), (0, 1))]
     else:
         lines = [np.zeros(size, np.bool_) for size in source.shape]
-        for z, plane in enumerate(source):
+        for k, plane in enumerate(source):
             filled = plane != 0
             rows = filled.any(axis=1)
-            lines[0][z] = rows.any()
+            lines[0][k] = rows.any()
             lines[1] |= rows
             lines[2] |= filled.any(axis=0)
     found = [np.flatnonzero(line) for line in lines]
@@ -73,7 +74,7 @@ def plan(
 
     def block(start: int, stop: int) -> Span:
         near = slice(max(box[0].start, start - reach[0]), min(box[0].stop, stop + reach[0]))
-        return _span(near, slice(start, stop), reach[0], real=False)
+        return _span(near, slice(start, stop), reach[0])
 
     def fits(planes: int) -> bool:
         middle = max(first, min((first + last - planes) // 2, last - planes))
@@ -87,21 +88,27 @@ def plan(
             low, high = (middle, high) if fits(middle) else (low, middle)
         if not low:
             least = bytes_of(block(first, first + 1), y, x)
-            raise ValueError(f"the convolution needs at least {least / 1e6:.0f} MB of work memory, got {max_bytes / 1e6:.0f} MB")
+            raise ValueError(
+                f"the convolution must have at least {least / 1e6:.2f} MB to work in, got {max_bytes / 1e6:.2f} MB"
+            )
         planes = low
     count = -(-(last - first) // planes)
     limits = [first + (last - first) * k // count for k in range(count + 1)]
-    blocks = tuple(block(start, stop) for start, stop in zip(limits[:-1], limits[1:], strict=True))
+    blocks = tuple(block(start, stop) for start, stop in pairwise(limits))
     return Plan(tuple(part for part in blocks if part.source.stop > part.source.start), y, x)
 
 
-def _grown(part: slice, size: int, reach: int, real: bool = False) -> Span:
-    result = slice(max(0, part.start - reach), min(size, part.stop + reach))
-    return _span(part, result, reach, real)
+def _grown(part: slice, size: int, reach: int) -> Span:
+    return _span(part, slice(max(0, part.start - reach), min(size, part.stop + reach)), reach)
 
 
-def _span(source: slice, result: slice, reach: int, real: bool) -> Span:
-    """Choose a period in which no source wraps around into a result."""
+def _span(source: slice, result: slice, reach: int) -> Span:
+    """Choose an even period in which no source wraps around into a result.
+
+    What is `apart` at most is moved by offsets up to that, so a kernel that reaches further is cut there.
+    """
     apart = max(result.stop - 1 - source.start, source.stop - 1 - result.start)
-    least = max(apart + reach + 1, source.stop - source.start, result.stop - result.start)
-    return Span(source, result, int(next_fast_len(least, real)))
+    period = int(next_fast_len(max(apart + min(reach, apart) + 1, 2), real=True))
+    while period % 2:
+        period = int(next_fast_len(period + 1, real=True))
+    return Span(source, result, period)

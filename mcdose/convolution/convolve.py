@@ -11,7 +11,7 @@ import numpy as np
 from mcdose.convolution.blocks import plan, support
 from mcdose.convolution.even_kernel import EvenKernel
 
-PRECISIONS = {"double": np.float64, "single": np.float32}
+PRECISIONS: dict[str, np.dtype[Any]] = {"double": np.dtype(np.float64), "single": np.dtype(np.float32)}
 NOISE = 8.0  # times the rounding unit of the largest possible result: what is below it is rounding, and set to 0
 
 Deliver = Callable[[slice, slice, slice, Any], None]
@@ -56,8 +56,8 @@ def convolve(
     box = support(source)
     if box is None:
         return
-    dtype = np.dtype(PRECISIONS[precision])
-    floor = NOISE * float(np.finfo(dtype).eps) * float(source.max()) * kernel.total
+    dtype = PRECISIONS[precision]
+    floor = NOISE * float(np.finfo(dtype.type).eps) * float(source.max()) * kernel.total
     if device == "cpu":
         from mcdose.convolution.cpu import bytes_of, run
     else:

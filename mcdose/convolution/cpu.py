@@ -21,7 +21,7 @@ def bytes_of(z: Span, y: Span, x: Span, *, dtype: np.dtype[Any], threads: int) -
     planes = max(z.source.stop - z.source.start, z.result.stop - z.result.start)
     spectrum = dtype.itemsize * (z.period // 2 + 1) * (y.period // 2 + 1) * (x.period // 2 + 1)
     at_once = 3 * max(min(_rows(x), y.period) * (x.period // 2 + 1) * z.period, plane)
-    return number * (planes * plane + threads * at_once) + spectrum
+    return int(number * (planes * plane + threads * at_once) + spectrum)
 
 
 def run(
