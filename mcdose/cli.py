@@ -219,8 +219,17 @@ def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -> None:
     command.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
     command.add_argument(
-        "--method", choices=("monte-carlo", "local-deposition"), default="monte-carlo", help="(%(default)s)"
+        "--method",
+        choices=("monte-carlo", "voxel-kernel", "local-deposition"),
+        default="monte-carlo",
+        help="full transport, convolution with voxel S values, or all energy where it is born (%(default)s)",
     )
+    command.add_argument(
+        "--density-scaling",
+        choices=("target", "none", "source", "multiple-kernels"),
+        help="of the other two methods, by name; docs/comparison.md (target)",
+    )
+    command.add_argument("--kernel-medium", metavar="NAME", help="of --method voxel-kernel (soft-tissue)")
     command.add_argument("--histories", type=_histories, metavar="N", help=f"decays to simulate ({default_histories})")
     command.add_argument(
         "--target-uncertainty",

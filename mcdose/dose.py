@@ -154,21 +154,10 @@ def absorbed_dose(
         parameters = TransportParameters() if parameters is None else parameters
         if not isinstance(parameters, TransportParameters):
             raise TypeError(f"parameters must be TransportParameters, got {type(parameters).__name__}")
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-        if density_scaling not in SCALINGS[method]:
-            known = ", ".join(SCALINGS[method])
-            raise ValueError(f"density_scaling of {method} must be one of {known}, got {density_scaling!r}")
+        chosen_medium = check_scaling(method, density_scaling, kernel_medium)
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         max_memory = whole("max_memory", max_memory, 1, 2**62)
-        if kernel_medium is not None:
-            if method != "voxel-kernel" or density_scaling == "multiple-kernels":
-                raise TypeError(
-                    "kernel_medium goes with method 'voxel-kernel' and one kernel, got method "
-                    f"{method!r} and density_scaling {density_scaling!r}"
-                )
-            kernel_medium = kernel_medium if isinstance(kernel_medium, Medium) else find_medium(kernel_medium)
         density_floor_g_cm3 = number("density_floor_g_cm3", density_floor_g_cm3)
         if not 0.0 <= density_floor_g_cm3 <= 25.0:
             raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
@@ -221,7 +210,7 @@ def absorbed_dose(
         if method == "voxel-kernel":
             from mcdose.voxel_convolution import Choices, voxel_convolution
 
-            choices = Choices(density_scaling, kernel_medium, precision, max_memory, devices[0], thread_count(threads))
+            choices = Choices(density_scaling, chosen_medium, precision, max_memory, devices[0], thread_count(threads))
             return voxel_convolution(
                 problem, named.name, choices, density_floor_g_cm3, checked_regions, to_reported, provenance
             )
@@ -243,6 +232,23 @@ def absorbed_dose(
             progress,
             {**provenance, "parameters": asdict(parameters)},
         )
+
+
+def check_scaling(method: str, density_scaling: str, kernel_medium: str | Medium | None) -> Medium | None:
+    """Return the medium of the kernel asked for, None for none, or raise for what does not go together."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if density_scaling not in SCALINGS[method]:
+        known = ", ".join(SCALINGS[method])
+        raise ValueError(f"density_scaling of {method} must be one of {known}, got {density_scaling!r}")
+    if kernel_medium is None:
+        return None
+    if method != "voxel-kernel" or density_scaling == "multiple-kernels":
+        raise TypeError(
+            "kernel_medium goes with method 'voxel-kernel' and one kernel, got method "
+            f"{method!r} and density_scaling {density_scaling!r}"
+        )
+    return kernel_medium if isinstance(kernel_medium, Medium) else find_medium(kernel_medium)
 
 
 def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def summarise(
         "mean_dose_gy": float(dose.mean(dtype=np.float64)) if dose.size else None,
         "structures": structures,
         "local_deposition": local_gy,
-        "notes": lung_notes(case, structures, local_gy) if local_gy else [],
+        "notes": lung_notes(case, structures, local_gy) if local_gy and result.histories else [],
         "warnings": list(dict.fromkeys([*warnings, *result.warnings])),
         "inputs": case.origin,
         "provenance": result.provenance,

@@ -175,6 +175,22 @@ def test_monte_carlo_gives_local_deposition_beside_it(run, patient, tmp_path):
     assert beside["local_deposition"] == pytest.approx(means, rel=1e-6)
 
 
+def test_voxel_kernel_with_its_scaling_and_medium(run, patient, tmp_path):
+    base = ("dose", *patient, "--method", "voxel-kernel", "-o")
+    code, out, _ = run(*base, tmp_path / "target")
+    assert code == 0
+    assert "voxel kernel" in out
+    assert run(*base, tmp_path / "none", "--density-scaling", "none", "--kernel-medium", "liver")[0] == 0
+    target, none = summary_of(tmp_path / "target"), summary_of(tmp_path / "none")
+    assert target["provenance"]["kernels"][0]["medium"] == "soft-tissue"
+    assert none["provenance"]["kernels"][0]["medium"] == "liver"
+    assert (target["method"], target["seed"], target["notes"]) == ("voxel-kernel", None, [])
+    assert target["local_deposition"] is not None
+    doses = [next(iter(summary["structures"].values()))["mean_gy"] for summary in (target, none)]
+    assert doses[1] / doses[0] == pytest.approx(WATER_DENSITY / 1.06, rel=0.01)  # liver's range is a little shorter
+    assert {path.name for path in (tmp_path / "none").iterdir()} == FILES - {"uncertainty.nii.gz"}
+
+
 def test_activity_unit_per_voxel(run, patient, tmp_path):
     code, *_ = run("dose", *patient, "--method", "local-deposition", "--activity-unit", "Bq", "-o", tmp_path / "out")
     assert code == 0
@@ -367,6 +383,30 @@ BAD_INPUT = {
     "histories without Monte Carlo": (
         lambda t, p: [*bad(t, p), "--method", "local-deposition", "--histories", "9"],
         "--histories goes with --method monte-carlo, got --method local-deposition",
+    ),
+    "scaling without a use": (
+        lambda t, p: [*bad(t, p), "--density-scaling", "none"],
+        "--density-scaling goes with --method voxel-kernel or local-deposition, got --method monte-carlo",
+    ),
+    "scaling of another method": (
+        lambda t, p: [*bad(t, p), "--method", "local-deposition", "--density-scaling", "source"],
+        "density_scaling of local-deposition must be one of target, none, got 'source'",
+    ),
+    "kernel of many media": (
+        lambda t, p: [
+            *bad(t, p),
+            "--method",
+            "voxel-kernel",
+            "--density-scaling",
+            "multiple-kernels",
+            "--kernel-medium",
+            "lung",
+        ],
+        "--kernel-medium goes with one kernel, got --density-scaling multiple-kernels",
+    ),
+    "no such medium": (
+        lambda t, p: [*bad(t, p), "--method", "voxel-kernel", "--kernel-medium", "jelly"],
+        "medium must be one of water, soft-tissue",
     ),
     "no activity": (lambda t, p: ["--ct", t, "-o", t / "out"], "required: --activity"),
     "no calibration": (lambda t, p: [*bad(t, p), "--calibration", t / "no.json"], "no.json cannot be read"),

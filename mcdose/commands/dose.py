@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DENSITY_FLOOR_G_CM3 = 0.05
 DEMO_HISTORIES = 4_000_000  # a few seconds
-METHODS = {"monte-carlo": "Monte Carlo", "local-deposition": "local deposition"}
+METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
 COMMENT_LENGTH = 64  # DoseComment, VR LO
 
 
@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
         if result.cancelled:
             raise Cancelled
         local_gy = None
-        if args.method == "monte-carlo":
+        if args.method != "local-deposition":
             local = _absorbed_dose(case, parts, args, "local-deposition", console)
             local_gy = {name: region.mean_gy for name, region in local.regions.items()}
         curves = structure_curves(result.dose_gy, parts, case.grid.voxel_mm)
@@ -109,15 +109,24 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that cannot be met before any file is opened."""
     from mcdose.devices import choose_devices
+    from mcdose.dose import check_scaling
     from mcdose.nuclides import nuclide
 
-    with _as_input_error():
+    with as_input_error():
         nuclide(args.nuclide)
         choose_devices(args.device)
-    if args.method != "monte-carlo":
-        for option, given in (("--histories", args.histories), ("--target-uncertainty", args.target_uncertainty)):
-            if given is not None:
-                raise InputError(f"{option} goes with --method monte-carlo, got --method {args.method}")
+    for option, given, methods in (
+        ("--histories", args.histories, ("monte-carlo",)),
+        ("--target-uncertainty", args.target_uncertainty, ("monte-carlo",)),
+        ("--density-scaling", args.density_scaling, ("voxel-kernel", "local-deposition")),
+        ("--kernel-medium", args.kernel_medium, ("voxel-kernel",)),
+    ):
+        if given is not None and args.method not in methods:
+            raise InputError(f"{option} goes with --method {' or '.join(methods)}, got --method {args.method}")
+    if args.kernel_medium is not None and args.density_scaling == "multiple-kernels":
+        raise InputError("--kernel-medium goes with one kernel, got --density-scaling multiple-kernels")
+    with as_input_error():
+        check_scaling(args.method, args.density_scaling or "target", args.kernel_medium)
 
 
 def _calibration(path: str | None) -> Calibration:
@@ -140,7 +149,11 @@ def _absorbed_dose(
             "seed": args.seed,
             "progress": console.progress,
         }
-    with _as_input_error():  # what the arguments of this function break is the user's, not a defect
+    elif method == args.method:
+        choices = {"density_scaling": args.density_scaling or "target"}
+    if method == "voxel-kernel":
+        choices["kernel_medium"] = args.kernel_medium
+    with as_input_error():
         result = absorbed_dose(
             activity_to_tia(case.activity_bq, args.nuclide),
             case.grid.voxel_mm,
@@ -161,7 +174,8 @@ def _absorbed_dose(
 
 
 @contextmanager
-def _as_input_error() -> Iterator[None]:
+def as_input_error() -> Iterator[None]:
+    """Make what an argument of the library breaks the user's error."""
     try:
         yield
     except ValueError as error:
