@@ -38,19 +38,17 @@ def local_deposition(
     module = module_of(problem.density)
     own = module.asarray([medium.density_g_cm3 for medium in problem.media])
     to_reported = module.asarray(factors)
-    dose = module.empty(problem.density.size, np.float32)
-    per_slab = dose.size // problem.shape[0]
-    for z in range(problem.shape[0]):
-        part = slice(z * per_slab, (z + 1) * per_slab)
-        tia = problem.tia_bq_s[z].ravel().astype(np.float64)
-        index = problem.medium_index[part]
-        kept = reports_dose(problem.density[part], floor)
-        density = problem.density[part].astype(np.float64) if density_scaling == "target" else own[index]
+    dose = module.empty(problem.shape, np.float32)
+    densities, media = problem.density.reshape(problem.shape), problem.medium_index.reshape(problem.shape)
+    for part in problem.slabs():
+        index = media[part]
+        kept = reports_dose(densities[part], floor)
+        density = densities[part].astype(np.float64) if density_scaling == "target" else own[index]
         per_decay = gy_kg_per_decay / module.where(kept, density * (problem.voxel_cm3 * 1e-3), 1.0)
-        dose[part] = module.where(kept, tia * per_decay * to_reported[index], 0.0)
+        dose[part] = module.where(kept, problem.tia_bq_s[part] * per_decay * to_reported[index], 0.0)
     return noiseless_result(
         problem,
-        dose.reshape(problem.shape),
+        dose,
         "local-deposition",
         f"cuda:{dose.device.id}" if on_gpu(dose) else "cpu",
         floor,

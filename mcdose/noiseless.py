@@ -37,8 +37,9 @@ def noiseless_result(
     provenance : plain JSON types
     """
     lost = 0.0
-    for slab, density in zip(problem.tia_bq_s, problem.density.reshape(problem.shape[0], -1), strict=True):
-        lost += float((slab.ravel() * ~reports_dose(density, floor)).sum(dtype=np.float64))
+    density = problem.density.reshape(problem.shape)
+    for part in problem.slabs():
+        lost += float((problem.tia_bq_s[part] * ~reports_dose(density[part], floor)).sum(dtype=np.float64))
     total = problem.total_decays
     warnings = empty_regions(regions)
     if lost > 0.0:

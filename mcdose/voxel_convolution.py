@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcdose.arrays import module_of, on_gpu
+from mcdose.arrays import module_of
 from mcdose.constants import GY_PER_MEV_PER_G
 from mcdose.convolution.convolve import convolve
 from mcdose.kernel_pair import KernelPair, Spread, kernel_pair, merged
@@ -22,7 +22,6 @@ from mcdose.result import DoseResult
 
 DEFAULT_MEDIUM = "soft-tissue"  # of the kernel where the patient is of several media
 BYTES_OF_A_VOXEL = 9  # density, medium and dose: what a call takes beside its arguments and work memory
-GPU_SLAB = 2**24  # voxels that a device works on at a time
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,7 @@ def _add(
 
     convolve(coarse, pair.far, keep, precision="double", **how)
     spread = Spread(beyond, problem.shape, pair.merge)
-    nz, ny, nx = problem.shape
-    slab = max(1, GPU_SLAB // (ny * nx)) if on_gpu(dose) else 1
-    for first in range(0, nz, slab):
-        z = slice(first, min(first + slab, nz))
-        deliver(z, slice(0, ny), slice(0, nx), spread.planes(z))
+    _, ny, nx = problem.shape
+    for part in problem.slabs():
+        deliver(part, slice(0, ny), slice(0, nx), spread.planes(part))
     convolve(source, pair.near, deliver, precision=choices.precision, **how)

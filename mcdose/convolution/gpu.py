@@ -35,28 +35,44 @@ def run(
 
     The plans of cuFFT are made here and let go, so that the caller's cache of plans is neither filled nor emptied. A
     source on the host is sent block by block, and its results come back block by block.
+
+    Raises
+    ------
+    MemoryError
+        The device has not got what a block takes; nothing stays allocated.
     """
-    stays = on_gpu(source)
-    y, x = plan.y, plan.x
-    inner = (y.period, x.period)
     with on_device(int(device.removeprefix("cuda:"))):
-        fold_y, fold_x = cupy.asarray(folded(y.period)), slice(None)
         for z in plan.blocks:
-            periods = (z.period, *inner)
-            padded = cupy.zeros(periods, dtype)
-            part = tuple(slice(0, span.source.stop - span.source.start) for span in (z, y, x))
-            padded[part] = cupy.asarray(source[z.source, y.source, x.source])
-            spectrum = fft.rfftn(padded, plan=fft.get_fft_plan(padded, value_type="R2C"))
-            del padded
-            octant = cupy.asarray(kernel.spectrum(periods).astype(dtype, copy=False))
-            lines = octant[:, fold_y, fold_x]
-            for k, place in enumerate(folded(z.period)):
-                spectrum[k] *= lines[place]
-            del octant, lines
-            values = fft.irfftn(spectrum, s=periods, plan=fft.get_fft_plan(spectrum, periods, value_type="C2R"))
-            del spectrum
-            for axis, span in enumerate((z, y, x)):
-                wanted = np.arange(span.result.start, span.result.stop) - span.source.start
-                values = values.take(cupy.asarray(wanted % span.period), axis=axis)
-            values = cupy.where(values > floor, values, dtype.type(0))
-            deliver(z.result, y.result, x.result, values if stays else values.get())
+            failed = ""
+            try:
+                values = _block(source, kernel, (z, plan.y, plan.x), dtype, floor)
+            except cupy.cuda.memory.OutOfMemoryError as error:
+                failed = str(error)  # while the error lives, so do the arrays that its traceback sees
+            if failed:
+                cupy.get_default_memory_pool().free_all_blocks()
+                raise MemoryError(f"device {device} ran out of memory, a lower max_memory takes less: {failed}")
+            deliver(z.result, plan.y.result, plan.x.result, values if on_gpu(source) else values.get())
+            del values
+
+
+def _block(source: Any, kernel: EvenKernel, spans: tuple[Span, Span, Span], dtype: np.dtype[Any], floor: float) -> Any:
+    """Return the results of a block, on the device."""
+    z, y, x = spans
+    periods = (z.period, y.period, x.period)
+    padded = cupy.zeros(periods, dtype)
+    part = tuple(slice(0, span.source.stop - span.source.start) for span in spans)
+    padded[part] = cupy.asarray(source[z.source, y.source, x.source])
+    spectrum = fft.rfftn(padded, plan=fft.get_fft_plan(padded, value_type="R2C"))
+    del padded
+    lines = cupy.asarray(kernel.spectrum(periods).astype(dtype, copy=False)).take(
+        cupy.asarray(folded(y.period)), axis=1
+    )
+    for k, place in enumerate(folded(z.period)):
+        spectrum[k] *= lines[place]
+    del lines
+    values = fft.irfftn(spectrum, s=periods, plan=fft.get_fft_plan(spectrum, periods, value_type="C2R"))
+    del spectrum
+    for axis, span in enumerate(spans):
+        wanted = np.arange(span.result.start, span.result.stop) - span.source.start
+        values = values.take(cupy.asarray(wanted % span.period), axis=axis)
+    return cupy.where(values > floor, values, dtype.type(0))
