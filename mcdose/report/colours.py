@@ -2,7 +2,7 @@
 
 Sources
 -------
-inferno (dose) and viridis (uncertainty): Nathaniel J. Smith, Stefan van der Walt and Eric Firing, CC0, as sampled from
+plasma (dose) and viridis (uncertainty): Nathaniel J. Smith, Stefan van der Walt and Eric Firing, CC0, as sampled from
 matplotlib. Blue-white-orange (difference): made for mcdose, lightness in Oklab falling in a straight line from the
 middle to both ends, at the same rate. Each is sampled at 33 equal steps, with straight lines between. The lines are
 variations of the palette of Okabe and Ito (2008), one set for a dark and one for a light ground.
@@ -17,8 +17,8 @@ from mcdose.report.contents import Kind
 
 MAPS: dict[Kind, str] = {
     "dose": (
-        "0000040403120b0724150b37210c4a2f0a5b3d09654a0c6b57106e64156e71196e7d1e6d8a226a972766a32c61b0315b"
-        "bc3754c73e4cd24644db503be45a31eb6628f1731df68013f98e09fb9d07fcac11fbbc21f9cb35f5db4cf2ea69f3f68afcffa4"
+        "0d08872206903105973f049c4c02a15901a56600a77201a87e03a88a09a59511a1a01a9caa2395b32c8ebc3587c43e7f"
+        "cc4778d35171da5a6ae06363e66c5ceb7655f0804ef58b47f89540fba139fdac33feb82cfdc527fcd225f8df25f4ed27f0f921"
     ),
     "uncertainty": (
         "440154470d6048186a482374472d7b4537814240863e49893b528b375b8d33638d2f6b8e2c728e297a8e26828e23898e"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcdose.dvh import Dvh
 
 WIDTH, HEIGHT = 760.0, 430.0
-LEFT, RIGHT, TOP, BOTTOM = 78.0, 16.0, 14.0, 74.0
+LEFT, RIGHT, TOP, BOTTOM = 78.0, 28.0, 14.0, 74.0
 POINTS = 600  # along the dose axis
 MARKED = (88.0, 62.0, 38.0, 12.0)  # percent of the volume where a curve has its marks
 DASHES = ("", "9 5", "2 4", "12 4 2 4")  # by method
@@ -27,7 +27,7 @@ MARKS = (  # by structure, drawn about (0, 0): disc, square, triangle, diamond, 
     '<path d="M0 -5.5 5.5 0 0 5.5 -5.5 0z"/>',
     '<path d="M-4.5 -4.5 4.5 4.5M-4.5 4.5 4.5 -4.5"/>',
 )
-TABLE_ROWS = 10
+TABLE_ROWS = 14
 
 
 def chart(report: Report) -> str:
@@ -60,17 +60,17 @@ def key(report: Report) -> str:
 
 def values(report: Report) -> list[Table]:
     """Volume that receives at least some doses, a table for each method: the curves in numbers."""
-    doses = _steps(_largest(report))
+    doses = _steps(_largest(report))[1:]
+    header = ("Structure", *(f"{dose:g} Gy" for dose in doses.tolist()))
     tables = []
     for method, curves in report.curves.items():
         of = f" by {method}" if len(report.curves) > 1 else ""
-        columns = [curve.volume_fraction(doses) for curve in curves.values()]
         rows = [
-            (f"{dose:g}", *(f"{100 * column[k]:.1f}" for column in columns)) for k, dose in enumerate(doses.tolist())
+            (name, *(f"{100.0 * share:.1f}" for share in curve.volume_fraction(doses).tolist()))
+            for name, curve in curves.items()
         ]
-        title = f"Volume [%] that receives at least a dose{of}"
-        if curves:
-            tables.append(Table(title, ("Dose [Gy]", *curves), tuple(rows)))
+        if rows:
+            tables.append(Table(f"Volume [%] that receives at least a dose{of}", header, tuple(rows)))
     return tables
 
 

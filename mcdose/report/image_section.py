@@ -36,6 +36,7 @@ def embedded(report: Report, images: Pictures) -> str:
         "nothing": encoding.NOTHING,
         "opacity": stills.OPACITY,
         "show_from": stills.SHOW_FROM,
+        "full_from": stills.FULL_FROM,
         "views": [
             {
                 "name": view.name,
@@ -79,20 +80,36 @@ def _viewer(report: Report, images: Pictures) -> str:
 </div>
 <div class="bar"><p class="bar-title"></p><canvas id="bar" width="256" height="1"></canvas>
 <ol class="ticks" aria-hidden="true">{"<li></li>" * TICKS}</ol></div>
-<div class="views" style="{_columns(images)}">
-{chr(10).join(_view(view, images) for view in VIEWS)}
-</div>
-<div class="below">
-<section class="readout" aria-labelledby="readout-title"><h3 id="readout-title">At the cross-hair</h3>
-<dl id="readout"></dl></section>
-{_outline_choice(images)}
-</div>
+{_layout(images, [_view(view, images) for view in VIEWS], _readout(), _outline_choice(images))}
 <p class="note">A click, or the arrow keys, move the cross-hair; Page Up and Page Down change the slice. Positions are
 those of DICOM (x to the patient's left, y to the back, z to the head); the patient's right is on the left. Values are
-within 0.2 % of those computed, and rounded.</p>
+within 0.2 % of those computed, and rounded. Doses below a tenth of the scale fade out.</p>
 <p id="said" class="unseen" aria-live="polite"></p>
 </div>
 <p id="unable" class="note" hidden>This browser cannot unpack the images: only these slices can be shown.</p>"""
+
+
+def _layout(images: Pictures, views: list[str], below: str, last: str) -> str:
+    """Put axial view and `below` on the left, the other views on the right, all at one scale; `last` goes where room is."""
+    axial, *others = (view.size_mm(images.grid)[0] for view in VIEWS)
+    height, *heights = (view.size_mm(images.grid)[1] for view in VIEWS)
+    left, right = (below, last) if height * max(others) > sum(heights) * axial else (below + last, "")
+    columns = f"--columns: {axial:g}fr {max(others):g}fr"
+    upright = "\n".join(
+        f'<div style="--share: {100.0 * width / max(others):.4g}%">\n{view}\n</div>'
+        for width, view in zip(others, views[1:], strict=True)
+    )
+    return (
+        f'<div class="views" style="{columns}">\n<div class="axial">\n{views[0]}\n{left}</div>\n'
+        f'<div class="upright">\n{upright}\n{right}</div>\n</div>'
+    )
+
+
+def _readout() -> str:
+    return (
+        '<section class="readout" aria-labelledby="readout-title"><h3 id="readout-title">At the cross-hair</h3>\n'
+        '<dl id="readout"></dl></section>\n'
+    )
 
 
 def _layer_choice(images: Pictures) -> str:
@@ -140,17 +157,12 @@ def _stills(report: Report, images: Pictures) -> str:
     layer, top = images.layers[0], images.tops[0]
     start = -top if layer.kind == "difference" else 0.0
     ticks = "".join(f"<li>{start + k * (top - start) / (TICKS - 1):.3g}</li>" for k in range(TICKS))
-    drawn = "\n".join(_still(view, images, layer.name) for view in VIEWS)
     names = "\n".join(f"<li>{_swatch(k)}{escape(name)}</li>" for k, name in enumerate(images.structures))
+    drawn = [_still(view, images, layer.name) for view in VIEWS]
     return f"""<div id="stills">
 <div class="bar"><p class="bar-title">{escape(_scale_title(report, images))}</p>
 <img src="{stills.bar(images)}" alt="Colours from dark to bright"><ol class="ticks">{ticks}</ol></div>
-<div class="views" style="{_columns(images)}">
-{drawn}
-</div>
-<ul class="names">
-{names}
-</ul>
+{_layout(images, drawn, "", f'<ul class="names">{names}</ul>')}
 <noscript><p class="note">With JavaScript, all slices can be looked at here.</p></noscript>
 </div>"""
 
@@ -181,12 +193,6 @@ def _letters(view: View) -> str:
         f'<span class="letter {side}" aria-hidden="true">{letter}</span>'
         for side, letter in zip(SIDES, view.letters, strict=True)
     )
-
-
-def _columns(images: Pictures) -> str:
-    """One scale for all views: columns as wide as what they show."""
-    widths = " ".join(f"{view.size_mm(images.grid)[0]:g}fr" for view in VIEWS)
-    return f"--columns: {widths}"
 
 
 def _ratio(view: View, images: Pictures) -> str:

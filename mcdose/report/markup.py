@@ -20,7 +20,7 @@ def table(content: Table, name: str) -> str:
     note = f'\n<p class="note">{escape(content.note)}</p>' if content.note else ""
     return (
         f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">\n<table>\n'
-        f'<caption id="{name}">{escape(content.title)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f'<caption id="{name}"><span>{escape(content.title)}</span></caption>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table>\n</div>{note}"
     )
 

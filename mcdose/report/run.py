@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -193,9 +194,16 @@ def last_part(path: str | Path) -> str:
 
 def gy(value: float | None) -> str:
     """Four digits of a dose [Gy]."""
-    return "–" if value is None else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
+    return "–" if value is None else four_digits(value)
 
 
 def gbq(value_bq: float) -> str:
     """Return an activity with the unit that suits it."""
-    return f"{value_bq / 1e9:.4g} GBq" if value_bq >= 1e8 else f"{value_bq / 1e6:.4g} MBq"
+    return f"{four_digits(value_bq / 1e9)} GBq" if value_bq >= 1e8 else f"{four_digits(value_bq / 1e6)} MBq"
+
+
+def four_digits(value: float) -> str:
+    """Format a number with four digits, those that are zero too, and never with an exponent."""
+    if value == 0.0:
+        return "0"
+    return f"{value:.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"

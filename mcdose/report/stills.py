@@ -18,6 +18,7 @@ WIDEST = 640  # pixels of the widest view
 WINDOW_HU = (-160.0, 240.0)  # soft tissue
 SHOW_FROM = 0.01  # of the end of the scale; below it the CT alone is shown
 OPACITY = 0.6
+FULL_FROM = 0.1  # of the end of a scale of dose: lower doses are more transparent, in proportion
 LINE = 2  # pixels
 BAR = 256  # pixels of the bar of colours
 
@@ -33,7 +34,8 @@ def still(pictures: Pictures, view: View) -> str:
     shown = np.isfinite(values) & (np.abs(np.nan_to_num(values)) >= SHOW_FROM * top)
     place = (0.5 + 0.5 * values / top) if layer.kind == "difference" else values / top
     over = coloured(layer.kind, np.where(shown, place, 0.0))
-    picture = np.where(shown[..., None], OPACITY * over + (1.0 - OPACITY) * picture, picture)
+    alpha = OPACITY * np.where(shown, np.minimum(1.0, place / FULL_FROM) if layer.kind == "dose" else 1.0, 0.0)
+    picture += alpha[..., None] * (over - picture)
     width, height = _pixels(pictures, view)
     image = Image.fromarray(np.rint(picture).astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
     drawing = ImageDraw.Draw(image)

@@ -47,8 +47,9 @@
     outlined: new Set(),
   };
 
-  // Colours of all codes of the chosen layer.
+  // Colours and opacity of all codes of the chosen layer.
   const palette = new Uint8ClampedArray(3 * (2 * LEVELS + 1));
+  const weight = new Float32Array(2 * LEVELS + 1);
   const table = (kind) => data.maps[kind].match(/../g).map((pair) => parseInt(pair, 16));
   function colour(samples, place) {
     const last = samples.length / 3 - 1;
@@ -64,6 +65,7 @@
       const k = code - LEVELS;
       const number = k === 0 ? 0 : Math.sign(k) * largest * Math.exp(data.step * (Math.abs(k) - LEVELS));
       palette.set(colour(samples, kind === "difference" ? 0.5 + 0.5 * number / top : number / top), 3 * code);
+      weight[code] = kind === "dose" ? Math.min(1, Math.max(0, number / top / data.full_from)) : 1;
     }
     const bar = byId("bar").getContext("2d");
     const pixels = bar.createImageData(256, 1);
@@ -108,7 +110,7 @@
         const shade = Math.min(255, Math.max(0, (ct[index] - black) * grey));
         const code = over[index];
         const seen = code !== data.nothing && dose[index] !== data.nothing && dose[index] >= lowest;
-        const a = seen ? alpha : 0;
+        const a = seen ? alpha * weight[code] : 0;
         for (let c = 0; c < 3; c++) pixels.data[p + c] = seen ? a * palette[3 * code + c] + (1 - a) * shade : shade;
         pixels.data[p + 3] = 255;
       }
