@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcdose.io.series import Series
     from mcdose.report.contents import Report
 
-FILES = ("report.html", "dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json")
+FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html")
 CURVE_POINTS = 1000  # of dvh.csv, at most, besides the dose 0
 PART = ".mcdose-"  # how the temporary folder's name begins
 

@@ -90,7 +90,7 @@ within 0.2 % of those computed, and rounded. Doses below a tenth of the scale fa
 
 
 def _layout(images: Pictures, views: list[str], below: str, last: str) -> str:
-    """Put axial view and `below` on the left, the other views on the right, all at one scale; `last` goes where room is."""
+    """Put the axial view and `below` on the left, the others on the right, at one scale; `last` where there is room."""
     axial, *others = (view.size_mm(images.grid)[0] for view in VIEWS)
     height, *heights = (view.size_mm(images.grid)[1] for view in VIEWS)
     left, right = (below, last) if height * max(others) > sum(heights) * axial else (below + last, "")
@@ -131,7 +131,8 @@ def _view(view: View, images: Pictures) -> str:
 aria-label="{view.name} view: arrow keys move the cross-hair, Page Up and Page Down change the slice"></canvas>
 {_letters(view)}</div>
 <div class="slice"><label for="{name}-slice">{AXES[view.axis]}</label><input type="range" id="{name}-slice" min="0"
-max="{last}" step="1" aria-label="{view.name} slice"><output id="{name}-at" for="{name}-slice"></output></div>
+max="{last}" step="1" aria-label="{view.name} slice, {AXES[view.axis]}">
+<output id="{name}-at" for="{name}-slice"></output></div>
 </figure>"""
 
 
