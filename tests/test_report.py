@@ -250,9 +250,15 @@ def test_a_run_without_structures_and_histories(tmp_path, run_of_a_block):
     reader = Reader((tmp_path / "out/report.html").read_text(encoding="utf-8"))
     values = json.loads(reader.by_id("report-data"))
     assert values["structures"] == []
-    assert [layer["name"] for layer in values["layers"]] == ["Dose"]
+    assert [layer["name"] for layer in values["layers"]] == ["Dose to medium"]
     assert not reader.all("table")
     assert "Histories" not in [text for _, text in reader.all("dt")]
+    words.append(f"--structures={run_of_a_block.parent / 'structures.nii'}")
+    assert main(["dose", *words, "--method", "local-deposition", "-o", str(tmp_path / "more")]) == 0
+    reader = Reader((tmp_path / "more/report.html").read_text(encoding="utf-8"))
+    headings = [text for attributes, text in reader.all("th") if attributes["scope"] == "col"]
+    assert "Mean [Gy]" in headings
+    assert not [text for text in headings if "Error" in text or "local" in text or "MeV" in text]
 
 
 @pytest.mark.parametrize("wanted", [False, True])
@@ -296,7 +302,7 @@ def test_volumes_are_those_of_the_histogram(report):
     tables = dvh_chart.values(report)
     assert [table.title.split(" by ")[1] for table in tables] == ["Monte Carlo", "local deposition"]
     for table, curves in zip(tables, report.curves.values(), strict=True):
-        doses = [float(cell.removesuffix(" Gy")) for cell in table.header[1:]]
+        doses = [float(cell.removesuffix("\xa0Gy")) for cell in table.header[1:]]
         for name, *cells in table.rows:
             expected = 100.0 * curves[name].volume_fraction(doses)
             assert np.allclose(np.array(cells, float), expected, atol=0.0501)

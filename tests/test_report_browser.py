@@ -122,7 +122,7 @@ def test_viewer_takes_the_place_of_the_stills(opened):
 def test_readout_begins_at_the_highest_dose(opened):
     reading = readings(opened)
     z, y, x = (GRID.centres_mm(axis)[at] for axis, at in enumerate(HOTTEST))
-    assert reading["Position x, y, z"] == f"{x:.1f}, {y:.1f}, {z:.1f} mm"
+    assert reading["x, y, z [mm]"] == f"{x:.1f}, {y:.1f}, {z:.1f}"
     assert float(reading["Dose, Monte Carlo"].split()[0]) == pytest.approx(210.0, rel=5e-3)
     assert float(reading["Dose, local deposition"].split()[0]) == pytest.approx(231.0, rel=5e-3)
     assert float(reading["Relative uncertainty"].split()[0]) == pytest.approx(1.5, rel=5e-3)
@@ -152,7 +152,7 @@ def test_keyboard_moves_the_cross_hair(opened):
     at = tuple(np.add(HOTTEST, (1, 1, 2)))
     reading = readings(opened)
     z, y, x = (GRID.centres_mm(axis)[index] for axis, index in enumerate(at))
-    assert reading["Position x, y, z"] == f"{x:.1f}, {y:.1f}, {z:.1f} mm"
+    assert reading["x, y, z [mm]"] == f"{x:.1f}, {y:.1f}, {z:.1f}"
     assert float(reading["Dose, Monte Carlo"].split()[0]) == pytest.approx(report.layers[0].values[at], rel=5e-3)
     assert reading["CT number"] == f"{report.ct_hu[at]} HU"
     # a slider of the browser itself listens to the same keys

@@ -61,7 +61,7 @@ def key(report: Report) -> str:
 def values(report: Report) -> list[Table]:
     """Volume that receives at least some doses, a table for each method: the curves in numbers."""
     doses = _steps(_largest(report))[1:]
-    header = ("Structure", *(f"{dose:g} Gy" for dose in doses.tolist()))
+    header = ("Structure", *(f"{dose:g}\xa0Gy" for dose in doses.tolist()))
     tables = []
     for method, curves in report.curves.items():
         of = f" by {method}" if len(report.curves) > 1 else ""

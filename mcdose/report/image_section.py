@@ -161,7 +161,7 @@ def _stills(report: Report, images: Pictures) -> str:
     names = "\n".join(f"<li>{_swatch(k)}{escape(name)}</li>" for k, name in enumerate(images.structures))
     drawn = [_still(view, images, layer.name) for view in VIEWS]
     return f"""<div id="stills">
-<div class="bar"><p class="bar-title">{escape(_scale_title(report, images))}</p>
+<div class="bar"><p class="bar-title">{escape(_scale_title(images))}</p>
 <img src="{stills.bar(images)}" alt="Colours from dark to bright"><ol class="ticks">{ticks}</ol></div>
 {_layout(images, drawn, "", f'<ul class="names">{names}</ul>')}
 <noscript><p class="note">With JavaScript, all slices can be looked at here.</p></noscript>
@@ -178,10 +178,9 @@ alt="{escape(name)} over CT, {view.name.lower()} slice through the highest dose,
 </figure>"""
 
 
-def _scale_title(report: Report, images: Pictures) -> str:
+def _scale_title(images: Pictures) -> str:
     layer = images.layers[0]
-    to = f" to {report.dose_to}" if layer.kind == "dose" else ""
-    return f"{layer.name}{to} [{layer.unit}]; slices through the highest dose"
+    return f"{layer.name} [{layer.unit}]; slices through the highest dose"
 
 
 def _swatch(place: int) -> str:

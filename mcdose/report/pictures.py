@@ -16,8 +16,8 @@ DOSE_SHARE = 1e-3  # of the largest dose: what is lower can be cropped
 MARGIN = 2  # voxels kept around what is not cropped
 INSIDE = 0.5  # coverage from which a voxel is drawn as part of a structure
 AIR_HU = -1000.0
-OWN_SCALE = 0.01  # of the largest dose: voxels below it do not decide where a scale of colours ends
-SCALE_PERCENTILE = {"dose": 99.9, "uncertainty": 90.0, "difference": 98.0}
+# Where the scale of colours of a kind ends: percentile of its values in voxels above a share of the largest dose.
+SCALE_END = {"dose": (99.9, 0.01), "uncertainty": (98.0, 0.1), "difference": (98.0, 0.01)}
 
 Box = tuple[slice, slice, slice]
 
@@ -147,11 +147,11 @@ def _note(whole: Grid, part: Grid, factors: tuple[int, int, int]) -> str:
 
 def _tops(layers: tuple[Layer, ...], dose: NDArray[np.float32]) -> tuple[float, ...]:
     """Return the ends of the scales: one for all doses, so that they can be compared; few voxels lie beyond."""
-    seen = dose > OWN_SCALE * np.nanmax(dose, initial=0.0)
     ends = []
     for layer in layers:
-        values = np.abs(layer.values[seen & np.isfinite(layer.values)])
-        ends.append(float(np.percentile(values, SCALE_PERCENTILE[layer.kind])) if values.size else 0.0)
+        percentile, share = SCALE_END[layer.kind]
+        seen = (dose > share * np.nanmax(dose, initial=0.0)) & np.isfinite(layer.values)
+        ends.append(float(np.percentile(np.abs(layer.values[seen]), percentile)) if seen.any() else 0.0)
     common = max((end for end, layer in zip(ends, layers, strict=True) if layer.kind == "dose"), default=0.0)
     return tuple(_round_up(common if layer.kind == "dose" else end) for end, layer in zip(ends, layers, strict=True))
 

@@ -77,7 +77,11 @@ def run_layers(result: DoseResult, scored: NDArray[np.bool_], label: str = "") -
     `label` is what their names end with, where there are several methods.
     """
     unreported = np.float32("nan")
-    layers = [Layer(f"Dose{label}", np.where(scored, result.dose_gy, unreported), "Gy", "dose")]
+    layers = [
+        Layer(
+            f"Dose to {result.provenance['dose_to']}{label}", np.where(scored, result.dose_gy, unreported), "Gy", "dose"
+        )
+    ]
     if result.relative_uncertainty is not None:
         percent = np.where(scored, np.float32(100.0) * result.relative_uncertainty, unreported)
         layers.append(Layer(f"Relative uncertainty{label}", percent, "%", "uncertainty"))
@@ -134,27 +138,29 @@ def patient_facts(case: Case) -> tuple[tuple[str, str], ...]:
 
 def structure_table(summary: Mapping[str, Any]) -> Table:
     """Figures of all structures, and their mean by local deposition where there is one."""
-    local = summary["local_deposition"]
-    header = ["Structure", "Volume [mL]", "Mean [Gy]", "SD [Gy]", "D95 [Gy]", "D70 [Gy]", "D50 [Gy]", "Max. [Gy]",
-              "Error of mean [%]"]  # fmt: skip
+    structures, local = summary["structures"], summary["local_deposition"]
+    noisy = any(figures["mean_uncertainty"] is not None for figures in structures.values())
+    header = ["Structure", "Volume [mL]", "Mean [Gy]", "SD [Gy]", "D95 [Gy]", "D70 [Gy]", "D50 [Gy]", "Max. [Gy]"]
+    header += ["Error of mean [%]"] * noisy + ["Mean by local deposition [Gy]"] * bool(local)
     rows = []
-    for name, figures in summary["structures"].items():
-        error = figures["mean_uncertainty"]
+    for name, figures in structures.items():
         row = [name, f"{figures['volume_ml']:.1f}", *(gy(figures[key]) for key in DOSES)]
-        row.append("–" if error is None else f"{100.0 * error:.2f}")
-        rows.append((*row, gy(local.get(name))) if local else tuple(row))
-    if local:
-        header.append("Mean by local deposition [Gy]")
-    floor = summary["density_floor_g_cm3"]
-    below = sum(bool(figures["below_floor_ml"]) for figures in summary["structures"].values())
-    note = (
-        "D95 is the dose that 95 % of the volume receives at least; SD is that of the voxels. The error is the "
-        "standard error of the mean (1 sigma) of the simulation alone: it knows nothing of the errors of the images "
-        "and the outlines."
-    )
-    if below:
-        note += f" Doses are over the voxels of {floor:g} g/cm³ and more; the volume is that of all voxels."
-    return Table(f"Dose to {summary['dose_to']} by structure", tuple(header), tuple(rows), note)
+        if noisy:
+            error = figures["mean_uncertainty"]
+            row.append("–" if error is None else f"{100.0 * error:.2f}")
+        if local:
+            row.append(gy(local.get(name)))
+        rows.append(tuple(row))
+    notes = ["D95 is the dose that 95 % of the volume receives at least; SD is that of the voxels."]
+    if noisy:
+        notes.append(
+            "The error is the standard error of the mean (1 sigma) of the simulation alone: it knows nothing of the "
+            "errors of the images and the outlines."
+        )
+    if any(figures["below_floor_ml"] for figures in structures.values()):
+        floor = summary["density_floor_g_cm3"]
+        notes.append(f"Doses are over the voxels of {floor:g} g/cm³ and more; the volume is that of all voxels.")
+    return Table(f"Dose to {summary['dose_to']} by structure", tuple(header), tuple(rows), " ".join(notes))
 
 
 def balance(result: DoseResult) -> Table | None:

@@ -202,7 +202,7 @@
     const index = indexOf(at);
     const names = data.structures.filter((_, k) => inside(k, index)).map((structure) => structure.name);
     return [
-      ["Position x, y, z", [2, 1, 0].map((axis) => position(axis, at[axis])).join(", ") + " mm"],
+      ["x, y, z [mm]", [2, 1, 0].map((axis) => position(axis, at[axis])).join(", ")],
       ...data.layers.map((layer, k) => [layer.name, reading(k, index)]),
       ["CT number", `${ct[index]} HU`],
       ["Inside", names.join(", ") || "no structure"],
