@@ -242,6 +242,9 @@ def test_facts_of_a_run(run_of_a_block):
     dose = unpacked(reader, "layer-0", "<u2").reshape(values["shape"])
     assert (dose[-1] == encoding.NOTHING).all()
     assert (dose[:-1] != encoding.NOTHING).all()
+    ct = unpacked(reader, "ct", "<i2").reshape(values["shape"])
+    assert (ct[-1] == -1000).all()
+    assert (ct[:-1] == 0).all()
 
 
 def test_a_run_without_structures_and_histories(tmp_path, run_of_a_block):
