@@ -241,6 +241,11 @@ def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -
         "--dose-to-water", action="store_true", help="dose to water in the medium instead of dose to the medium"
     )
     command.add_argument("--calibration", metavar="FILE", help="CT number to density and medium, JSON (Schneider 2000)")
+    command.add_argument(
+        "--patient-in-report",
+        action="store_true",
+        help="name, ID and birth date of the patient in report.html (left out)",
+    )
     _add_machine_options(command, "the results in the folder")
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from mcdose.dvh import Dvh
     from mcdose.grid import Grid
     from mcdose.io.series import Series
+    from mcdose.report.contents import Report
 
-FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json")
+FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html")
 CURVE_POINTS = 1000  # of dvh.csv, at most, besides the dose 0
 PART = ".mcdose-"  # how the temporary folder's name begins
 
@@ -102,9 +103,10 @@ def write_results(
     comment: str,
     curves: Mapping[str, Dvh],
     summary: Mapping[str, Any],
+    report: Report,
     overwrite: bool,
 ) -> list[Path]:
-    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz (if there is one), dvh.csv and summary.json.
+    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz (if there is one) and the other `FILES`.
 
     Returns
     -------
@@ -113,6 +115,7 @@ def write_results(
     """
     from mcdose.io.nifti import write_nifti
     from mcdose.io.rtdose import write_rt_dose
+    from mcdose.report.page import write_report
 
     with whole_folder(folder, overwrite) as part:
         write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment)
@@ -123,6 +126,7 @@ def write_results(
             )
         write_dvh(part / "dvh.csv", curves)
         write_json(part / "summary.json", summary)
+        write_report(part / "report.html", report)
         names = sorted((path.name for path in part.iterdir()), key=FILES.index)
     return [folder / name for name in names]
 

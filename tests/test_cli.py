@@ -19,7 +19,7 @@ from mcdose import outputs
 from mcdose.cli import main
 from mcdose.commands.console import bar
 
-FILES = {"dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json"}
+FILES = {"dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html"}
 KEYS = """
     mcdose_version nuclide method device histories seconds histories_per_second seed voxel_mm shape total_decays
     emitted_mev deposited_mev escaped_mev max_dose_gy mean_dose_gy structures

@@ -57,6 +57,7 @@ def run_demo(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
     from mcdose.outputs import require_free, to_json, write_results
+    from mcdose.report.run import run_report
     from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
 
     _check_arguments(args)
@@ -84,6 +85,9 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
             local_gy=local_gy,
             warnings=console.warnings,
         )
+        report = run_report(
+            case, result, summary, curves, scored, method=METHODS[result.method], patient=args.patient_in_report
+        )
         files = write_results(
             folder,
             dose_gy=result.dose_gy,
@@ -93,6 +97,7 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
             comment=_comment(result, args),
             curves=curves,
             summary=summary,
+            report=report,
             overwrite=args.overwrite,
         )
         for warning in result.warnings:
