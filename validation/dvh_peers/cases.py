@@ -25,6 +25,7 @@ VOXELS_MM = (
     (4.75, 4.0, 4.0),
     (3.0, 3.5, 2.5),
 )
+WIDER = 3.0  # spots than those for gamma: no point of the curve in the flat background, where bins of 0.01 Gy are coarse
 DOSE_STEP = 1e-3  # Gy; the doses are whole multiples, as RT Dose stores them
 
 
@@ -41,7 +42,9 @@ def case(number: int) -> Case:
     voxel_mm = VOXELS_MM[number]
     rng = np.random.default_rng((SEED, number))
     half = 0.5 * np.array(SHAPE) * voxel_mm
-    dose = dose_of(random_spots(rng, half), places(SHAPE, voxel_mm))
+    spots = random_spots(rng, half)
+    spots[:, 3:6] *= WIDER
+    dose = dose_of(spots, places(SHAPE, voxel_mm))
     centre = rng.uniform(-0.15, 0.15, 3) * half
     radius = rng.uniform(0.55, 0.75, 3) * half
     lobes = rng.uniform(0.0, 0.12, 2)
