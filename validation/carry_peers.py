@@ -155,7 +155,7 @@ def plastimatch_dvh(folder: Path) -> None:
         ]  # fmt: skip
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         table = np.array([line.split(",") for line in (folder / "dvh.csv").read_text().splitlines()[1:]], float)
-        level, percent = table[:, 0], table[:, 1]
+        level, percent = table[:, 0], 100.0 * table[:, 1]  # what it calls percent is a fraction
         row: dict[str, object] = {"case": number, "plastimatch_mean": f"{np.trapezoid(percent, level) / 100.0:.4f}"}
         for share in (95, 70, 50):
             row[f"plastimatch_d{share}"] = f"{np.interp(-share, -percent, level):.4f}"

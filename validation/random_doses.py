@@ -32,9 +32,9 @@ def dose_of(spots: NDArray[np.float64], at: list[NDArray[np.float64]]) -> NDArra
 
 
 def moved(rng: np.random.Generator, spots: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the spots a little elsewhere (up to 1.2 mm an axis), wider or narrower (4 %) and higher or lower (5 %)."""
+    """Return the spots a little elsewhere (up to 2.4 mm an axis), wider or narrower (8 %), higher or lower (10 %)."""
     changed = spots.copy()
-    changed[:, :3] += rng.uniform(-1.2, 1.2, (len(spots), 3))
-    changed[:, 3:6] *= rng.uniform(0.96, 1.04, (len(spots), 3))
-    changed[:, 6] *= rng.uniform(0.95, 1.05, len(spots))
+    changed[:, :3] += rng.uniform(-2.4, 2.4, (len(spots), 3))
+    changed[:, 3:6] *= rng.uniform(0.92, 1.08, (len(spots), 3))
+    changed[:, 6] *= rng.uniform(0.90, 1.10, len(spots))
     return changed
