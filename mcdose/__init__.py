@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mcdose.calibration import Calibration as Calibration
     from mcdose.citations import citations as citations
+    from mcdose.comparison import ComparisonNoise as ComparisonNoise
+    from mcdose.comparison import DoseComparison as DoseComparison
+    from mcdose.comparison import compare_doses as compare_doses
     from mcdose.devices import Device as Device
     from mcdose.devices import devices as devices
     from mcdose.dose import absorbed_dose as absorbed_dose
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from mcdose.electron_kernels import ElectronKernels as ElectronKernels
     from mcdose.errors import Cancelled as Cancelled
     from mcdose.errors import InputError as InputError
+    from mcdose.gamma import gamma_index as gamma_index
     from mcdose.grid import Grid as Grid
     from mcdose.grid import Volume as Volume
     from mcdose.kernel import PointKernel as PointKernel
@@ -61,6 +65,10 @@ _HOMES = {
     "medium": "media",
     "Calibration": "calibration",
     "dvh": "dvh",
+    "compare_doses": "comparison",
+    "DoseComparison": "comparison",
+    "ComparisonNoise": "comparison",
+    "gamma_index": "gamma",
     "devices": "devices",
     "Device": "devices",
     "citations": "citations",

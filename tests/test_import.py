@@ -24,6 +24,7 @@ HEAVY = (
 # Names of part 1 in the contract.
 NAMES = ["absorbed_dose", "merge", "activity_to_tia", "devices", "nuclide", "nuclides", "medium", "media", "Medium"]
 NAMES += ["dose_point_kernel", "voxel_kernel", "load_kernel", "PointKernel", "VoxelKernel", "ElectronKernels"]
+NAMES += ["compare_doses", "DoseComparison", "ComparisonNoise", "gamma_index"]
 NAMES += ["dvh", "InputError", "Cancelled", "DoseResult", "Grid", "Volume", "TransportParameters", "citations"]
 
 
