@@ -491,7 +491,7 @@ def test_failure_between_renames_puts_the_old_results_back(run, patient, tmp_pat
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(outputs.os, "replace", failing)
+    monkeypatch.setattr("mcdose.io.folder.os.replace", failing)
     assert run(*argv, "--overwrite")[0] == 130
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

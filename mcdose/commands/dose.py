@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
+from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error, check_names, load_patient, load_phantom
 from mcdose.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mcdose.calibration import Calibration
     from mcdose.case import Case
     from mcdose.result import DoseResult
 
-DENSITY_FLOOR_G_CM3 = 0.05
 DEMO_HISTORIES = 4_000_000  # a few seconds
 METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
 COMMENT_LENGTH = 64  # DoseComment, VR LO
@@ -26,45 +22,27 @@ COMMENT_LENGTH = 64  # DoseComment, VR LO
 
 def run_dose(args: argparse.Namespace) -> int:
     """Compute the dose in a patient."""
-
-    def load(calibration: Calibration) -> Case:
-        from mcdose.case import read_case
-
-        return read_case(
-            args.activity,
-            args.ct,
-            args.structures,
-            nuclide=args.nuclide,
-            unit=args.activity_unit,
-            calibration=calibration,
-        )
-
-    return _run(args, load)
+    return _run(args, load_patient)
 
 
 def run_demo(args: argparse.Namespace) -> int:
     """Compute the dose in the phantom."""
-
-    def load(calibration: Calibration) -> Case:
-        from mcdose.case import demo_case
-
-        return demo_case(calibration)
-
     if args.method == "monte-carlo" and args.histories is None and args.target_uncertainty is None:
         args.histories = DEMO_HISTORIES
-    return _run(args, load)
+    return _run(args, load_phantom)
 
 
-def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
-    from mcdose.outputs import require_free, to_json, write_results
+def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -> int:
+    from mcdose.io.folder import require_free
+    from mcdose.outputs import FILES, to_json, write_results
     from mcdose.report.run import run_report
     from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
 
     _check_arguments(args)
     folder = Path(args.output)
-    require_free(folder, args.overwrite)
+    require_free(folder, FILES, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
-        case = load(_calibration(args.calibration))
+        case = load(args)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         console.show_held()
@@ -113,13 +91,9 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that cannot be met before any file is opened."""
-    from mcdose.devices import choose_devices
     from mcdose.dose import check_scaling
-    from mcdose.nuclides import nuclide
 
-    with as_input_error():
-        nuclide(args.nuclide)
-        choose_devices(args.device)
+    check_names(args)
     for option, given, methods in (
         ("--histories", args.histories, ("monte-carlo",)),
         ("--target-uncertainty", args.target_uncertainty, ("monte-carlo",)),
@@ -132,12 +106,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError("--kernel-medium goes with one kernel, got --density-scaling multiple-kernels")
     with as_input_error():
         check_scaling(args.method, args.density_scaling or "target", args.kernel_medium)
-
-
-def _calibration(path: str | None) -> Calibration:
-    from mcdose.calibration import SCHNEIDER, Calibration
-
-    return SCHNEIDER if path is None else Calibration.from_json(path)
 
 
 def _absorbed_dose(
@@ -176,15 +144,6 @@ def _absorbed_dose(
         )
     console.clear()
     return result
-
-
-@contextmanager
-def as_input_error() -> Iterator[None]:
-    """Make what an argument of the library breaks the user's error."""
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def _comment(result: DoseResult, args: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
-from mcdose.commands.dose import as_input_error
+from mcdose.commands.inputs import as_input_error
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
