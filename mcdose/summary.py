@@ -68,14 +68,19 @@ def lung_notes(case: Case, structures: dict[str, dict[str, float | None]], local
     """Sentences that compare the methods in the structures as light as lung."""
     sentences = []
     for name, local in local_gy.items():
-        mask, mean = case.structures[name], structures[name]["mean_gy"]
-        density = float((mask * case.density_g_cm3).sum(dtype=np.float64) / mask.sum(dtype=np.float64))
+        mean, density = structures[name]["mean_gy"], mean_density(case, name)
         if mean is not None and mean < local and density < LIGHT_G_CM3:
             sentences.append(
                 f"{name} (mean density {density:.2f} g/cm3): {mean:.4g} Gy by Monte Carlo, {local:.4g} Gy by local "
                 f"deposition; {LUNG_NOTE}"
             )
     return sentences
+
+
+def mean_density(case: Case, name: str) -> float:
+    """Mean density of a structure [g/cm3]."""
+    mask = case.structures[name]
+    return float((mask * case.density_g_cm3).sum(dtype=np.float64) / mask.sum(dtype=np.float64))
 
 
 def summarise(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
 from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error, check_names, load_patient, load_phantom
+from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
@@ -172,27 +173,16 @@ def _report(summary: dict[str, Any]) -> str:
             [
                 name,
                 f"{figures['volume_ml']:.1f}",
-                *(_gy(figures[key]) for key in keys),
+                *(gy_text(figures[key]) for key in keys),
                 "-" if error is None else f"{100 * error:.2f}",
-                *([_gy(local.get(name))] if local else []),
+                *([gy_text(local.get(name))] if local else []),
             ]
         )
     if len(rows) > 1:
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        lines.append("")
-        for row in rows:
-            cells = [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            ]
-            lines.append("  ".join(cells))
+        lines += ["", *text_table(rows)]
     lines += [f"\nnote: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 
 
 def _times(numbers: list[float]) -> str:
     return " x ".join(f"{number:.6g}" for number in numbers)
-
-
-def _gy(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
