@@ -121,10 +121,9 @@ def summarise_comparison(
             "structures": figures,
         }
     for way in ways[1:]:
-        for name, figures in methods[way.key]["structures"].items():
+        for name, mine in methods[way.key]["structures"].items():
             base = methods[ways[0].key]["structures"][name]["mean_gy"]
-            mine = figures["mean_gy"]
-            figures["mean_difference"] = mine / base - 1.0 if base and mine is not None else None
+            mine["mean_difference"] = mine["mean_gy"] / base - 1.0 if base and mine["mean_gy"] is not None else None
     summary = {
         "mcdose_version": reference.provenance["mcdose"],
         "nuclide": reference.provenance["nuclide"],
@@ -145,9 +144,7 @@ def summarise_comparison(
         "methods": methods,
         "comparisons": {key: _comparison(pair, parts) for key, pair in pairs.items()},
         "notes": notes(case, parts),
-        "warnings": list(
-            dict.fromkeys([*warnings, *(text for result in results.values() for text in result.warnings)])
-        ),
+        "warnings": list(dict.fromkeys(itertools.chain(warnings, *(result.warnings for result in results.values())))),
         "inputs": case.origin,
         "provenance": reference.provenance,
     }

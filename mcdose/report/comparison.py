@@ -162,8 +162,8 @@ def gammas(summary: Mapping[str, Any]) -> Table:
     pair = summary["comparisons"][EVALUATED[0].key]
     note = (
         f"Gamma of at most 1 against Monte Carlo, {_criteria(summary)}, in voxels above {100 * pair['threshold']:.0f} % "
-        f"of the largest dose, {gy(pair['normalisation_gy'])} Gy. With noise: the dose criterion widened by two standard "
-        f"errors, whose median is {_percent(pair['median_uncertainty'])} % there."
+        f"of the largest dose, {gy(pair['normalisation_gy'])} Gy. With noise: the dose criterion widened by two "
+        f"standard errors, whose median is {_percent(pair['median_uncertainty'])} % there."
     )
     return Table("Gamma", header, tuple(rows), note)
 
