@@ -146,7 +146,7 @@ def describe(summary: dict[str, Any]) -> str:
             row.append("-" if error is None else f"{100 * error:.2f}")
             for way in WAYS[1:]:
                 difference = methods[way.key]["structures"][name]["mean_difference"]
-                row.append("-" if difference is None else f"{100 * difference:+.1f} %")
+                row.append("-" if difference is None else f"{round(100 * difference, 1) + 0.0:+.1f} %")
             rows.append(row)
         lines += ["", *text_table(rows), "", "Difference of the mean dose from Monte Carlo by"]
         lines += [f"  {number}  {way.label}" for number, way in enumerate(WAYS[1:], 1)]

@@ -161,8 +161,8 @@ def gammas(summary: Mapping[str, Any]) -> Table:
         rows.append((way.label, *map(_percent, rates), f"{pair['voxels_judged']:,}"))
     pair = summary["comparisons"][EVALUATED[0].key]
     note = (
-        f"Gamma of at most 1 against Monte Carlo, {_criteria(summary)}, in voxels above {100 * pair['threshold']:.0f} % "
-        f"of the largest dose, {gy(pair['normalisation_gy'])} Gy. With noise: the dose criterion widened by two "
+        f"Gamma of at most 1 against Monte Carlo, {_criteria(summary)}, in voxels above {100 * pair['threshold']:.0f} "
+        f"% of the largest dose, {gy(pair['normalisation_gy'])} Gy. With noise: the dose criterion widened by two "
         f"standard errors, whose median is {_percent(pair['median_uncertainty'])} % there."
     )
     return Table("Gamma", header, tuple(rows), note)
@@ -205,4 +205,7 @@ def _criteria(summary: Mapping[str, Any]) -> str:
 def _percent(share: float | None, *, signed: bool = False) -> str:
     if share is None:
         return NONE
-    return f"{100.0 * share:+.1f}" if signed else f"{100.0 * share:.2f}" if share < 0.1 else f"{100.0 * share:.1f}"
+    percent = 100.0 * share
+    if signed:
+        return f"{round(percent, 1) + 0.0:+.1f}"  # no minus before zero
+    return f"{percent:.2f}" if percent < 10.0 else f"{percent:.1f}"
