@@ -66,7 +66,7 @@ def write_comparison(
             write_nifti(part / f"gamma_{way.key}.nii.gz", pair.gamma_map, grid, description=text)
         write_dvh(
             part / "dvh.csv",
-            {f"{name}, {way.label}": curve for way in MAIN for name, curve in curves[way.key].items()},
+            {f"{name}, {way.short}": curve for way in MAIN for name, curve in curves[way.key].items()},
         )
         write_json(part / "summary.json", summary)
         (part / "report.html").write_text(page(report, MOST_REPORT_VOXELS), encoding="utf-8")

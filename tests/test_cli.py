@@ -13,6 +13,7 @@ import pydicom
 import pytest
 import SimpleITK
 from images import ct_series, pet_series, reference_images, rtstruct
+from patients import WATER_HU, nifti, water_block
 
 import mcdose
 from mcdose import outputs
@@ -25,7 +26,6 @@ KEYS = """
     emitted_mev deposited_mev escaped_mev max_dose_gy mean_dose_gy structures
 """.split()  # noqa: SIM905 # as the contract has them
 MEAN_LIFE_S = 64.1 * 3600.0 / math.log(2.0)
-WATER_HU = 0.0
 WATER_DENSITY = 0.93 + 0.10 * 98.0 / 112.0  # between the nodes (-98, 0.93) and (14, 1.03) of Schneider's calibration
 SMALL = ("--histories", "20000")
 
@@ -42,27 +42,9 @@ def run(capsys):
     return command
 
 
-def nifti(path, values, voxel_mm=(6.0, 5.0, 4.0), origin_mm=(0.0, 0.0, 0.0)):
-    dz, dy, dx = voxel_mm
-    z, y, x = origin_mm
-    affine = np.array([[-dx, 0, 0, -x], [0, -dy, 0, -y], [0, 0, dz, z], [0, 0, 0, 1.0]])
-    nibabel.save(nibabel.Nifti1Image(np.asarray(values, dtype=np.float32).transpose(2, 1, 0), affine), path)
-    return path
-
-
 @pytest.fixture
 def patient(tmp_path):
-    """A block of water, 8 x 10 x 12 voxels of 6 x 5 x 4 mm, with 1 MBq/mL throughout, one slice of air at the top."""
-    hu = np.full((8, 10, 12), WATER_HU)
-    hu[-1] = -1000.0
-    labels = np.zeros(hu.shape)
-    labels[2:5, 3:7, 4:8] = 1
-    labels[6:8, 3:7, 4:8] = 2
-    return [
-        *("--activity", nifti(tmp_path / "activity.nii.gz", np.full(hu.shape, 1e6))),
-        *("--ct", nifti(tmp_path / "ct.nii.gz", hu)),
-        *("--structures", nifti(tmp_path / "labels.nii.gz", labels)),
-    ]
+    return water_block(tmp_path)
 
 
 def summary_of(folder):

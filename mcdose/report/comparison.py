@@ -56,12 +56,10 @@ def comparison_report(
     """
     reference = results[REFERENCE]
     activity = f" of {gbq(case.origin['activity_bq'])}" if case.origin.get("activity_bq") else ""
-    layers = list(run_layers(reference, scored, f", {REFERENCE.label}"))
-    for way in EVALUATED:
-        layers += run_layers(results[way], scored, f", {way.label}")
+    layers = [layer for way in MAIN for layer in run_layers(results[way], scored, f", {way.short}")]
     for way in EVALUATED:
         difference = np.where(scored, results[way].dose_gy - reference.dose_gy, np.float32("nan"))
-        layers.append(Layer(f"{way.label}, less Monte Carlo", difference, "Gy", "difference"))
+        layers.append(Layer(f"{way.short} less Monte Carlo", difference, "Gy", "difference"))
     structures = bool(summary["methods"][REFERENCE.key]["structures"])
     tables = [means(summary), scalings(summary), volumes(summary)] if structures else []
     tables += [gammas(summary), *([gammas_by_structure(summary)] if structures else []), isodoses(summary)]
@@ -80,7 +78,7 @@ def comparison_report(
         ct_hu=case.ct_hu,
         structures=case.structures,
         layers=tuple(layers),
-        curves={way.label: curves[way.key] for way in MAIN if curves[way.key]},
+        curves={way.short: curves[way.key] for way in MAIN if curves[way.key]},
         dose_to=str(summary["dose_to"]),
         tables=tuple(tables),
         balance=balance(reference),
@@ -105,7 +103,7 @@ def means(summary: Mapping[str, Any]) -> Table:
     """Mean doses of the main methods, and how far they are from Monte Carlo."""
     header = ["Structure", "Volume [mL]"]
     for way in MAIN:
-        header += [f"{way.label} [Gy]", *(["Difference [%]"] if way is not REFERENCE else ["Error [%]"])]
+        header += [f"{way.short} [Gy]", *(["Difference [%]"] if way is not REFERENCE else ["Error [%]"])]
     rows = []
     for name, figures in _structures(summary, REFERENCE).items():
         row = [name, f"{figures['volume_ml']:.1f}"]
@@ -114,7 +112,10 @@ def means(summary: Mapping[str, Any]) -> Table:
             beside = mine["mean_uncertainty"] if way is REFERENCE else mine["mean_difference"]
             row += [gy(mine["mean_gy"]), _percent(beside, signed=way is not REFERENCE)]
         rows.append(tuple(row))
-    note = "Differences are from Monte Carlo; its error is the standard error of the mean (1 sigma)."
+    note = (
+        "Differences are from Monte Carlo; its error is the standard error of the mean (1 sigma). Voxel kernel and "
+        "local deposition are those that take the mass from the voxel's density."
+    )
     return Table("Mean dose", tuple(header), tuple(rows), note)
 
 
@@ -133,7 +134,7 @@ def scalings(summary: Mapping[str, Any]) -> Table:
 
 def volumes(summary: Mapping[str, Any]) -> Table:
     """D and V of the main methods."""
-    header = ("Structure", "Method", "D95 [Gy]", "D70 [Gy]", "D50 [Gy]", *(f"V{level} [%]" for level in SHOWN_V_GY))
+    header = ("Structure, method", "D95 [Gy]", "D70 [Gy]", "D50 [Gy]", *(f"V{level} [%]" for level in SHOWN_V_GY))
     rows = []
     for name in _structures(summary, REFERENCE):
         for way in MAIN:
@@ -141,8 +142,7 @@ def volumes(summary: Mapping[str, Any]) -> Table:
             shares = figures.get("v", {})
             rows.append(
                 (
-                    name,
-                    way.label,
+                    f"{name}, {way.short}",
                     *(gy(figures[key]) for key in ("d95_gy", "d70_gy", "d50_gy")),
                     *(_percent(shares.get(level)) for level in SHOWN_V_GY),
                 )
@@ -158,7 +158,7 @@ def gammas(summary: Mapping[str, Any]) -> Table:
     for way in EVALUATED:
         pair = summary["comparisons"][way.key]
         rates = (pair[kind][rate] for kind in ("global", "local") for rate in ("pass_rate", "widened_pass_rate"))
-        rows.append((way.label, *map(_percent, rates), f"{pair['voxels_judged']:,}"))
+        rows.append((way.short, *map(_percent, rates), f"{pair['voxels_judged']:,}"))
     pair = summary["comparisons"][EVALUATED[0].key]
     note = (
         f"Gamma of at most 1 against Monte Carlo, {_criteria(summary)}, in voxels above {100 * pair['threshold']:.0f} "
@@ -172,7 +172,7 @@ def gammas_by_structure(summary: Mapping[str, Any]) -> Table:
     """Pass rates of gamma by structure."""
     header = ["Structure"]
     for way in EVALUATED:
-        header += [f"{way.label}, {kind} [%]" for kind in ("global", "local")]
+        header += [f"{way.short}, {kind} [%]" for kind in ("global", "local")]
     rows = []
     for name in _structures(summary, REFERENCE):
         pairs = [summary["comparisons"][way.key] for way in EVALUATED]
@@ -189,7 +189,7 @@ def isodoses(summary: Mapping[str, Any]) -> Table:
         values = [summary["comparisons"][way.key]["dice"][level] for way in EVALUATED]
         rows.append((f"{level} Gy", *(NONE if value is None else f"{value:.3f}" for value in values)))
     note = "Of the volumes that receive at least the dose, by the method and by Monte Carlo; 1 where they are the same."
-    return Table("Dice coefficient of isodoses", ("Isodose", *(way.label for way in EVALUATED)), tuple(rows), note)
+    return Table("Dice coefficient of isodoses", ("Isodose", *(way.short for way in EVALUATED)), tuple(rows), note)
 
 
 def _structures(summary: Mapping[str, Any], way: Way) -> dict[str, dict[str, Any]]:
