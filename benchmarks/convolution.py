@@ -172,7 +172,6 @@ def on_gpu(side: int, repeats: int) -> list[dict[str, Any]]:
                             "largest_difference": differs,
                         }
                     )
-                    print(found[-1], flush=True)
     return found
 
 
@@ -201,7 +200,9 @@ def _status(name: str) -> int:
 
 
 def part(words: list[str]) -> dict[str, Any]:
-    """Return the memory of one method, or time and memory of the dose in the large grid."""
+    """Return the figures of the GPUs, the memory of one method, or time and memory of the dose in the large grid."""
+    if words[0] == "gpu":
+        return {"gpu": on_gpu(int(words[1]), int(words[2]))}
     if words[0] == "memory":
         side, size, precision, name = int(words[1]), int(words[2]), words[3], words[4]
         METHODS[name](*arrays(16, 9, precision), precision)  # imports
@@ -250,7 +251,7 @@ def main() -> int:
         "side": arguments.side,
         "repeats": arguments.repeats,
         "cpu": compare(arguments.side, arguments.repeats),
-        "gpu": on_gpu(arguments.side, arguments.repeats),
+        "gpu": in_a_process("gpu", arguments.side, arguments.repeats)["gpu"],
         "large": large(),
     }
     output = (arguments.output or Path(__file__).parent / "results" / "convolution.json").resolve()

@@ -49,6 +49,7 @@ def known_or_simulated(
     kept = kept_kernel(path, "a point kernel")
     if kept is not None:
         return kept
+    log.info("simulating the point kernel of %s in %s, which the library does not have (once)", nuclide, medium.name)
     kernel = simulate(SIMULATED_HISTORIES)
     if kernel.histories >= SIMULATED_HISTORIES:  # a run that was stopped is no kernel for next time
         try:
