@@ -77,7 +77,7 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
     label = "liver, local deposition less what leaves"
     rows.append(row(LOCAL, "liver", LUNG_SHUNT, limits["closed_form"], 1.0 - leaving, label))
     rows += [row(LOCAL, name, LUNG_SHUNT, None) for name in ("liver", "tumour 1", "tumour 2")]
-    rows += [row(way, "liver", LUNG_SHUNT, None) for way in WAYS[3:]]
+    rows += [row(way, name, LUNG_SHUNT, None) for way in WAYS[3:] for name in JUDGED]
     for shunt in SHUNTS:
         rows += [row(way, "lungs", shunt, None, 1.0, f"lungs, shunt {shunt:.1%}, {way.label}") for way in WAYS[1:]]
     born = {way: (1.0 - LUNG_SHUNT) * liver.values[way, "lungs"] / mean(way, "lungs", LUNG_SHUNT)[0] for way in WAYS}
