@@ -18,6 +18,7 @@ from mcdose.media import medium
 if TYPE_CHECKING:
     from mcdose.io.series import Series
 
+PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
 LOGGER = logging.getLogger("mcdose")
 INT16 = (-32768, 32767)
 AIR_HU = -1000.0  # what is outside the CT; a lower CT number is padding
@@ -119,9 +120,9 @@ def demo_case(calibration: Calibration = SCHNEIDER) -> Case:
     phantom = demo_phantom()
     density, index, hu = tissue(Volume(phantom.ct_hu, phantom.grid), phantom.grid, calibration)
     origin = {
-        "activity": "demonstration phantom",
-        "ct": "demonstration phantom",
-        "structures": "demonstration phantom",
+        "activity": PHANTOM,
+        "ct": PHANTOM,
+        "structures": PHANTOM,
         "activity_bq": float(phantom.activity_bq.sum()),
         "calibration": calibration.name,
     }

@@ -150,6 +150,14 @@ def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar=("PERCENT", "MM"),
         help="criteria of the gamma index (1 1)",
     )
+    compare.add_argument(
+        "--gamma-threshold",
+        type=_fraction,
+        default=0.1,
+        metavar="F",
+        help="gamma judges voxels above this part of the largest dose (%(default)s)",
+    )
+    _add_constant(compare)
     compare.add_argument("--kernel-medium", metavar="NAME", help="of the voxel kernels (soft-tissue)")
     _add_run_options(compare, "1e7, 4e6 with --demo")
     compare.set_defaults(run=run_compare)
@@ -263,6 +271,7 @@ def _add_method_options(command: argparse.ArgumentParser) -> None:
         help="of the other two methods, by name; docs/comparison.md (target)",
     )
     command.add_argument("--kernel-medium", metavar="NAME", help="of --method voxel-kernel (soft-tissue)")
+    _add_constant(command)
 
 
 def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -> None:
@@ -284,6 +293,15 @@ def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -
         help="name, ID and birth date of the patient in report.html (left out)",
     )
     _add_machine_options(command, "the results in the folder")
+
+
+def _add_constant(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--gy-kg-per-gbq",
+        type=_positive,
+        metavar="GY_KG",
+        help="of local deposition: dose of 1 GBq that decays in 1 kg (the nuclide's, 49.73 for Y-90)",
+    )
 
 
 def _add_machine_options(command: argparse.ArgumentParser, replaced: str) -> None:

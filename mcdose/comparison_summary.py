@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcdose.comparison import DoseComparison, compare_doses
 from mcdose.methods import MAIN, Way
-from mcdose.summary import LIGHT_G_CM3, mean_density, structure_curves, structure_figures
+from mcdose.summary import LIGHT_G_CM3, blur_notes, mean_density, structure_curves, structure_figures
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from mcdose.result import DoseResult
 
 LEVELS_GY = (10.0, 30.0, 50.0, 70.0, 100.0, 120.0, 150.0, 200.0)  # of V-values and isodoses
-BLUR_NOTE = (
-    "The blur of PET (5 to 7 mm) is as wide as the reach of the electrons of Y-90 (90 % of their energy stays within "
-    "5.4 mm). On an image that is not corrected for it, Monte Carlo and convolution blur a second time, and local "
-    "deposition may be nearer to the truth, most of all for tumours of less than about 3 cm: read their doses then "
-    "from the column of local deposition, and the difference as what the image leaves open."
-)
 NOISE_NOTE = (
     "Monte Carlo is the reference of every comparison, noise and all: its largest voxel, from which global gamma "
     "takes its percentage, is too high by that noise, and noise in the reference makes gamma too large. The rate with "
@@ -41,7 +35,12 @@ LUNG_NOTE = (
 
 
 def pair_figures(
-    reference: DoseResult, results: Mapping[str, DoseResult], gamma: tuple[float, float], threads: int | None
+    reference: DoseResult,
+    results: Mapping[str, DoseResult],
+    *,
+    gamma: tuple[float, float],
+    threshold: float,
+    threads: int | None,
 ) -> dict[str, dict[str, DoseComparison]]:
     """Compare each main method with the first, by global and by local gamma.
 
@@ -49,7 +48,7 @@ def pair_figures(
     ----------
     reference : Monte Carlo
     results : by key of the way, the main ones
-    gamma : (percent, mm)
+    gamma, threshold : see `mcdose.compare_doses`
     threads : of the search
 
     Returns
@@ -65,6 +64,7 @@ def pair_figures(
                 results[way.key].dose_gy,
                 reference.voxel_mm,
                 gamma=gamma,
+                threshold=threshold,
                 local=kind == "local",
                 relative_uncertainty_a=reference.relative_uncertainty,
                 threads=threads,
@@ -154,7 +154,7 @@ def summarise_comparison(
 def notes(case: Case, parts: Mapping[str, NDArray[Any]]) -> list[str]:
     """Return what a reader of a comparison has to know."""
     light = [(name, density) for name in parts if (density := mean_density(case, name)) < LIGHT_G_CM3]
-    return [BLUR_NOTE, NOISE_NOTE, *(LUNG_NOTE.format(name=name, density=density) for name, density in light)]
+    return [*blur_notes(case), NOISE_NOTE, *(LUNG_NOTE.format(name=name, density=density) for name, density in light)]
 
 
 def _comparison(pair: Mapping[str, DoseComparison], parts: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import nibabel
 import numpy as np
 import pytest
+from images import reference_images
 from patients import water_block
 from reports import Reader
 
@@ -108,6 +109,7 @@ def test_lungs_are_explained(tmp_path, capsys):
     assert main(["compare", "--demo", "--histories", "100000", "--json", "-o", str(tmp_path / "out")]) == 0
     summary = json.loads(capsys.readouterr().out)
     lungs = {key: method["structures"]["lungs"]["mean_gy"] for key, method in summary["methods"].items()}
+    assert not any("blur of PET" in note for note in summary["notes"])  # the phantom has none
     assert lungs["voxel-kernel-none"] < 0.35 * lungs["monte-carlo"]
     assert lungs["monte-carlo"] < lungs["local-deposition"] < lungs["voxel-kernel"] < lungs["voxel-kernel-multiple"]
     assert any(
@@ -118,6 +120,47 @@ def test_lungs_are_explained(tmp_path, capsys):
         assert liver[key] == pytest.approx(liver["monte-carlo"], rel=0.01)
 
 
+def test_real_patient(tmp_path, capsys):
+    """In the liver within 3 %; in the lungs the order and size that Mikell et al. (2015) found: +17, +20, -60 %."""
+    images = reference_images() / "liver-y90"
+    words = [
+        "--activity",
+        images / "PET_ADMIN",
+        "--ct",
+        images / "CT",
+        "--structures",
+        images / "RTSTRUCT_semiauto.dcm",
+    ]
+    argv = ["compare", *words, "--histories", "300000", "--json", "-o", tmp_path / "out"]
+    assert main([str(word) for word in argv]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    methods = summary["methods"]
+    for key in (
+        "voxel-kernel",
+        "local-deposition",
+        "voxel-kernel-none",
+        "voxel-kernel-source",
+        "voxel-kernel-multiple",
+    ):
+        assert abs(methods[key]["structures"]["Liver"]["mean_difference"]) < 0.03, key
+    lungs = {key: method["structures"]["Lungs_in_FOV"].get("mean_difference") for key, method in methods.items()}
+    assert 0.1 < lungs["local-deposition"] < 0.3
+    assert 0.1 < lungs["voxel-kernel"] < 0.3
+    assert -0.8 < lungs["voxel-kernel-none"] < -0.6
+    assert summary["notes"][0].startswith("The blur of PET")
+    assert "CRLM-CT-1006" not in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_constant_of_local_deposition_and_threshold_of_gamma(tmp_path, capsys):
+    words = ["--histories", "20000", "--json", "--gy-kg-per-gbq", "50", "--gamma-threshold", "0.5"]
+    argv = ["compare", *water_block(tmp_path), *words, "-o", tmp_path / "out"]
+    assert main([str(word) for word in argv]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    figures = next(iter(summary["methods"]["local-deposition"]["structures"].values()))
+    assert figures["mean_gy"] == pytest.approx(50.0 / (0.93 + 0.10 * 98.0 / 112.0), rel=1e-5)  # 1 MBq/mL of water
+    assert summary["comparisons"]["local-deposition"]["threshold"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -126,6 +169,8 @@ def test_lungs_are_explained(tmp_path, capsys):
         (["--demo", "--ct", "x"], "--demo stands instead of images, got --ct x"),
         (["--demo", "--gamma", "0", "1"], "must be a positive number, got '0'"),
         (["--demo", "--gamma", "3"], "expected 2 arguments"),
+        (["--demo", "--gamma-threshold", "1"], "must be a fraction between 0 and 1, got '1'"),
+        (["--demo", "--gy-kg-per-gbq", "-1"], "must be a positive number, got '-1'"),
         (["--demo", "--kernel-medium", "jelly"], "medium must be one of water"),
         (["--demo", "--nuclide", "Xx-1"], "nuclide must be one of Y-90"),
         (["--demo", "--method", "local-deposition"], "unrecognized arguments"),

@@ -39,7 +39,13 @@ def run_compare(args: argparse.Namespace) -> int:
         console.show_held()
         results = {way: _absorbed_dose(case, parts, args, way, console) for way in WAYS}
         reference = results[MAIN[0]]
-        pairs = pair_figures(reference, {way.key: results[way] for way in MAIN}, tuple(args.gamma), args.threads)
+        pairs = pair_figures(
+            reference,
+            {way.key: results[way] for way in MAIN},
+            gamma=tuple(args.gamma),
+            threshold=args.gamma_threshold,
+            threads=args.threads,
+        )
         summary, curves = summarise_comparison(
             case,
             results,
@@ -106,6 +112,8 @@ def _absorbed_dose(
         }
     elif way.method == "voxel-kernel" and way.density_scaling != "multiple-kernels":
         choices["kernel_medium"] = args.kernel_medium
+    elif way.method == "local-deposition":
+        choices["gy_kg_per_gbq"] = args.gy_kg_per_gbq
     with as_input_error():
         result = absorbed_dose(
             activity_to_tia(case.activity_bq, args.nuclide),

@@ -127,6 +127,8 @@ def _absorbed_dose(
         choices = {"density_scaling": args.density_scaling or "target"}
     if method == "voxel-kernel":
         choices["kernel_medium"] = args.kernel_medium
+    if method == "local-deposition":
+        choices["gy_kg_per_gbq"] = args.gy_kg_per_gbq
     with as_input_error():
         result = absorbed_dose(
             activity_to_tia(case.activity_bq, args.nuclide),
