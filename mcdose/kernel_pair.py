@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,14 @@ from mcdose.kernel import PointKernel
 from mcdose.known_kernel import known_or_simulated
 from mcdose.media import Medium
 from mcdose.nuclides import nuclide as find_nuclide
-from mcdose.point_kernel import dose_point_kernel
+from mcdose.problem import slabs
 from mcdose.shell_integration import integrated_octant
 
 PAIRS_KEPT = 8
+OVERHANG = 0.25  # by how much coarse voxels may differ from the length asked for, to fit the grid
+
+_kept: dict[Any, KernelPair] = {}
+_lock = Lock()
 
 
 class KernelPair(NamedTuple):
@@ -26,7 +31,7 @@ class KernelPair(NamedTuple):
 
     Parameters
     ----------
-    near : in the voxels of the grid, from the shells that electrons reach
+    near : in the voxels of the grid, from the shells that electrons reach; cut where the grid cannot use more
     far : in coarse voxels, from all other shells: bremsstrahlung
     merge : (z, y, x), how many voxels of the grid a coarse one is long
     split_mm : radius between the two
@@ -40,37 +45,61 @@ class KernelPair(NamedTuple):
     point: PointKernel
 
 
-@lru_cache(maxsize=PAIRS_KEPT)
 def kernel_pair(
     nuclide: str,
     medium: Medium,
     density_g_cm3: float,
     voxel_mm: tuple[float, float, float],
     shape: tuple[int, int, int],
+    simulate: Callable[[int], PointKernel],
 ) -> KernelPair:
-    """Return the kernels of a medium for a grid; the last few are kept with their spectra.
+    """Return the kernels of a medium for a grid; the last few are kept.
 
     The split is the first edge of a shell at or beyond the CSDA range of the highest energy; coarse voxels are about
-    half as long. Beyond it there is only the dose of bremsstrahlung, 1e-5 of the largest and less, which changes
-    slowly: coarse voxels move it by up to 4 % (docs/comparison.md). The coarse kernel reaches across the whole grid.
+    half as long, and the coarse kernel reaches across the whole grid. Beyond the split there is only the dose of
+    bremsstrahlung, 1e-5 of the largest and less. Coarse voxels change it: docs/comparison.md says by how much.
 
     Parameters
     ----------
     nuclide, medium, density_g_cm3 : of the point kernel, from the library, else simulated once and kept
     voxel_mm, shape : of the grid
+    simulate : makes the point kernel of so many histories, if it must be
     """
-    point = known_or_simulated(nuclide, medium, None, lambda count: dose_point_kernel(nuclide, medium, histories=count))
+    key = nuclide, medium, density_g_cm3, voxel_mm, shape
+    with _lock:  # whoever asks for the same meanwhile waits for it
+        if key not in _kept:
+            while len(_kept) >= PAIRS_KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[key] = _pair(nuclide, medium, density_g_cm3, voxel_mm, shape, simulate)
+        return _kept[key]
+
+
+def _pair(
+    nuclide: str,
+    medium: Medium,
+    density_g_cm3: float,
+    voxel_mm: Any,
+    shape: Any,
+    simulate: Callable[[int], PointKernel],
+) -> KernelPair:
+    point = known_or_simulated(nuclide, medium, None, simulate)
     edges = point.shell_edges_mm * (point.density_g_cm3 / density_g_cm3)
     reach = 10.0 * float(csda_range(medium, find_nuclide(nuclide).end_point_mev)) / density_g_cm3
     first_far = min(int(np.searchsorted(edges, reach)), point.energy_mev.size)
     split = float(edges[first_far])
-    merge = tuple(int(np.clip(round(0.5 * split / side), 1, size)) for side, size in zip(voxel_mm, shape, strict=True))
-    half = tuple(int(split / side) + 1 for side in voxel_mm)
+    half = tuple(min(int(split / side) + 1, size - 1) for side, size in zip(voxel_mm, shape, strict=True))
     near = _even(edges[: first_far + 1], point.energy_mev[:first_far], voxel_mm, half)
+    merge = tuple(_merge(0.5 * split / side, size) for side, size in zip(voxel_mm, shape, strict=True))
     coarse = tuple(side * count for side, count in zip(voxel_mm, merge, strict=True))
     across = tuple(-(-size // count) - 1 for size, count in zip(shape, merge, strict=True))
-    far = _even(edges, np.where(np.arange(point.energy_mev.size) < first_far, 0.0, point.energy_mev), coarse, across)
-    return KernelPair(near, far, merge, split, point)  # type: ignore[arg-type]
+    beyond = np.where(np.arange(point.energy_mev.size) < first_far, 0.0, point.energy_mev)
+    return KernelPair(near, _even(edges, beyond, coarse, across), merge, split, point)  # type: ignore[arg-type]
+
+
+def _merge(wanted: float, size: int) -> int:
+    """Return how many voxels make a coarse one: near what is wanted, and with as little as possible off the grid."""
+    lowest, highest = (int(np.clip(round(wanted * part), 1, size)) for part in (1.0 - OVERHANG, 1.0 + OVERHANG))
+    return min(range(lowest, highest + 1), key=lambda count: (-size % count, abs(count - wanted)))
 
 
 def _even(
@@ -81,16 +110,40 @@ def _even(
 
 
 def merged(values: Any, merge: tuple[int, int, int]) -> Any:
-    """Return sums over blocks of voxels, float64; the last block of an axis may be cut off by the grid."""
+    """Share what voxels hold between coarse voxels, float64: sum and centre stay where they are.
+
+    Each voxel gives to the two coarse ones whose middles lie on either side, by its distance from them, along every
+    axis; before the first middle and behind the last all goes to that one.
+    """
     module = module_of(values)
-    cz, cy, cx = (-(-size // count) for size, count in zip(values.shape, merge, strict=True))
-    _, ny, nx = values.shape
-    coarse = module.zeros((cz, cy, cx))
-    plane = module.zeros((cy * merge[1], cx * merge[2]))
-    for k in range(cz):
-        plane[:ny, :nx] = values[k * merge[0] : (k + 1) * merge[0]].sum(axis=0, dtype=np.float64)
-        coarse[k] = plane.reshape(cy, merge[1], cx, merge[2]).sum(axis=3).sum(axis=1)
+    low, high, weight = _between(values.shape[0], merge[0])
+    coarse = module.zeros(tuple(-(-size // count) for size, count in zip(values.shape, merge, strict=True)))
+    for part in slabs(values):
+        planes = _shared(values[part].astype(np.float64), merge[2], module)
+        planes = _shared(planes.swapaxes(1, 2), merge[1], module).swapaxes(1, 2)
+        for z, plane in zip(range(part.start, part.stop), planes, strict=True):
+            coarse[low[z]] += (1.0 - weight[z]) * plane
+            coarse[high[z]] += weight[z] * plane
     return coarse
+
+
+def _shared(values: Any, count: int, module: Any) -> Any:
+    """Share the last axis between coarse voxels; see `merged`."""
+    if count == 1:
+        return values
+    *others, size = values.shape
+    coarse = -(-size // count)
+    padded = module.zeros((*others, coarse * count))
+    padded[..., :size] = values
+    parts = padded.reshape(*others, coarse, count)
+    off = (np.arange(count) + 0.5) / count - 0.5
+    before, after = ((parts * module.asarray(np.maximum(0.0, side))).sum(axis=-1) for side in (-off, off))
+    found = parts.sum(axis=-1)
+    found[..., 1:] -= before[..., 1:]
+    found[..., :-1] += before[..., 1:]
+    found[..., :-1] -= after[..., :-1]
+    found[..., 1:] += after[..., :-1]
+    return found
 
 
 class Spread:
@@ -98,7 +151,7 @@ class Spread:
 
     Parameters
     ----------
-    coarse : (cz, cy, cx) energy, all of which would be spread if the grid ended where the coarse voxels do
+    coarse : (cz, cy, cx) float64 energy, of which is spread what the grid holds of each coarse voxel; it is changed
     shape : of the grid
     merge : see `KernelPair`
     """
@@ -112,7 +165,8 @@ class Spread:
             held = np.minimum(count, size - count * np.arange(spread.shape[-1])) / count
             spread, kept = (spread * line.shares).sum(axis=-1), (kept * module.asarray(held)).sum(axis=-1)
         total = float(spread)
-        self._coarse = coarse * (float(kept) / total / np.prod(merge) if total > 0.0 else 0.0)
+        coarse *= float(kept) / total / float(np.prod(merge)) if total > 0.0 else 0.0  # in place: it can be large
+        self._coarse = coarse
         self._z, self._y, self._x = lines
 
     def planes(self, part: slice) -> Any:
@@ -124,15 +178,21 @@ class _Between:
     """Linear interpolation along a line: from coarse voxels, at their middles, to the middle of each voxel."""
 
     def __init__(self, size: int, count: int, module: Any) -> None:
+        low, high, weight = _between(size, count)
         coarse = -(-size // count)
-        place = np.clip((np.arange(size) + 0.5) / count - 0.5, 0.0, coarse - 1.0)
-        low = np.minimum(place.astype(np.int64), max(coarse - 2, 0))
-        high = np.minimum(low + 1, coarse - 1)
-        shares = np.bincount(low, 1.0 - (place - low), coarse) + np.bincount(high, place - low, coarse)
+        shares = np.bincount(low, 1.0 - weight, coarse) + np.bincount(high, weight, coarse)
         self.shares = module.asarray(shares / count)  # of the energy density of each coarse voxel
-        self._low, self._high, self._weight = (module.asarray(values) for values in (low, high, place - low))
+        self._low, self._high, self._weight = (module.asarray(values) for values in (low, high, weight))
 
     def along(self, values: Any, axis: int, part: slice = slice(None)) -> Any:
         weight = self._weight[part].reshape(tuple(-1 if k == axis else 1 for k in range(3)))
         low = values.take(self._low[part], axis=axis)
         return low + weight * (values.take(self._high[part], axis=axis) - low)
+
+
+def _between(size: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the coarse voxels with middles before and behind each voxel of a line, and the weight of the second."""
+    coarse = -(-size // count)
+    place = np.clip((np.arange(size) + 0.5) / count - 0.5, 0.0, coarse - 1.0)
+    low = np.minimum(place.astype(np.int64), max(coarse - 2, 0))
+    return low, np.minimum(low + 1, coarse - 1), place - low

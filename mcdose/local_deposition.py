@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mcdose.arrays import module_of, on_gpu
 from mcdose.noiseless import noiseless_result
 from mcdose.nuclides import nuclide
-from mcdose.problem import Problem, reports_dose
+from mcdose.problem import Problem, reports_dose, slabs
 from mcdose.regions import Region
 from mcdose.result import DoseResult
 
@@ -40,7 +40,7 @@ def local_deposition(
     to_reported = module.asarray(factors)
     dose = module.empty(problem.shape, np.float32)
     densities, media = problem.density.reshape(problem.shape), problem.medium_index.reshape(problem.shape)
-    for part in problem.slabs():
+    for part in slabs(problem.tia_bq_s):
         index = media[part]
         kept = reports_dose(densities[part], floor)
         density = densities[part].astype(np.float64) if density_scaling == "target" else own[index]

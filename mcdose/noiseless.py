@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mcdose.engine.cpu import cpu_name
-from mcdose.problem import Problem, reports_dose
+from mcdose.problem import Problem, reports_dose, slabs
 from mcdose.regions import Region, empty_regions
 from mcdose.result import DoseResult, RegionDose
 
@@ -38,14 +38,13 @@ def noiseless_result(
     """
     lost = 0.0
     density = problem.density.reshape(problem.shape)
-    for part in problem.slabs():
+    for part in slabs(problem.tia_bq_s):
         lost += float((problem.tia_bq_s[part] * ~reports_dose(density[part], floor)).sum(dtype=np.float64))
     total = problem.total_decays
     warnings = empty_regions(regions)
     if lost > 0.0:
-        warnings += (
-            f"{100.0 * lost / total:.2g} % of the decays lie in voxels below {floor} g/cm3, which report no dose",
-        )
+        where = f"voxels below {floor} g/cm3" if floor > 0.0 else "vacuum"
+        warnings += (f"{100.0 * lost / total:.3g} % of the decays lie in {where}, which report no dose",)
     return DoseResult(
         dose_gy=dose_gy,
         relative_uncertainty=None,
@@ -61,8 +60,17 @@ def noiseless_result(
         faults=None,
         regions={name: RegionDose(_mean(dose_gy.reshape(-1), region), None) for name, region in regions.items()},
         voxel_mm=problem.voxel_mm,
-        provenance={**provenance, "target": cpu_name()},
+        provenance={**provenance, "target": _target(device)},
     )
+
+
+def _target(device: str) -> str:
+    """Return what the code that ran was compiled for."""
+    if device == "cpu":
+        return cpu_name()
+    from mcdose.engine.cuda_arrays import device_target
+
+    return device_target(int(device.removeprefix("cuda:")))[0]
 
 
 def _mean(dose: Any, region: Region) -> float:

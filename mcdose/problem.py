@@ -58,12 +58,6 @@ class Problem:
         """Sum of the activity map; of NumPy arrays the same to the last bit for any layout and dtype of the values."""
         return math.fsum(float(slab.astype(np.float64, order="C").sum()) for slab in self.tia_bq_s)
 
-    def slabs(self) -> Iterator[slice]:
-        """Go through the planes: one by one on the host, as many as keep a device busy there."""
-        nz, ny, nx = self.shape
-        thick = max(1, GPU_SLAB // (ny * nx)) if on_gpu(self.tia_bq_s) else 1
-        return (slice(first, min(first + thick, nz)) for first in range(0, nz, thick))
-
     @property
     def largest_density(self) -> list[float]:
         """Largest density of the voxels of each medium, g/cm3; 0 where it has none."""
@@ -74,6 +68,13 @@ class Problem:
         largest = np.zeros(len(self.media), np.float32)
         _largest(self.density, self.medium_index, largest)
         return [float(density) for density in largest]
+
+
+def slabs(maps: Any) -> Iterator[slice]:
+    """Go through the planes of a map: one by one on the host, as many as keep a device busy there."""
+    nz, ny, nx = maps.shape
+    thick = max(1, GPU_SLAB // (ny * nx)) if on_gpu(maps) else 1
+    return (slice(first, min(first + thick, nz)) for first in range(0, nz, thick))
 
 
 @launcher

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,20 @@ import numpy as np
 
 from mcdose.arrays import module_of
 from mcdose.constants import GY_PER_MEV_PER_G
-from mcdose.convolution.convolve import convolve
+from mcdose.convolution.convolve import convolve, least_bytes
+from mcdose.kernel import PointKernel
 from mcdose.kernel_pair import KernelPair, Spread, kernel_pair, merged
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
 from mcdose.noiseless import noiseless_result
-from mcdose.problem import Problem, reports_dose
+from mcdose.point_kernel import dose_point_kernel
+from mcdose.problem import Problem, reports_dose, slabs
 from mcdose.regions import Region
 from mcdose.result import DoseResult
 
 DEFAULT_MEDIUM = "soft-tissue"  # of the kernel where the patient is of several media
-BYTES_OF_A_VOXEL = 9  # density, medium and dose: what a call takes beside its arguments and work memory
+BYTES_OF_A_VOXEL = 9  # density, medium and dose
+SCALED_BYTES = 16  # of a voxel: activity scaled by the source's density, and the factors while they are made
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,15 @@ def voxel_convolution(
     medium. What `density_scaling` makes of the densities rho(s), rho(t) and that of the kernel, rho:
 
     - "none": m(t) = rho V (MIRD Pamphlet 17, Bolch et al., J. Nucl. Med. 40 (1999) 11S; SK of Mikell et al., EJNMMI
-      Phys. 2 (2015) 16).
+      Phys. 2 (2015), doi 10.1186/s40658-015-0119-y).
     - "target": m(t) = rho(t) V; keeps the energy (Dieudonne et al., J. Nucl. Med. 54 (2013) 236; SKD of Mikell).
-    - "source": TIA(s) rho / rho(s) for TIA(s), m(t) = rho V: each decay as if all were of the density where it is.
+    - "source": TIA(s) rho / rho(s) for TIA(s), m(t) = rho V: the mass is everywhere that where the decay is.
     - "multiple-kernels": m(t) = rho(t) V, and E of the target's own medium (Lee et al., J. Nucl. Med. 59 (2018) 1133);
       a medium lighter than the density floor takes that of the lightest other one.
 
     The range of the electrons is everywhere that in the kernel's medium, so none of them is right where tissues of
-    different density meet; docs/comparison.md says by how much.
+    different density meet; docs/comparison.md says by how much. Dose is to the target's medium for "target" and
+    "multiple-kernels", to the kernel's for the others.
 
     Parameters
     ----------
@@ -71,31 +75,32 @@ def voxel_convolution(
     provenance : plain JSON types
     """
     begun = time.perf_counter()
-    voxels = int(np.prod(problem.shape))
-    work = choices.max_memory - BYTES_OF_A_VOXEL * voxels
-    if work <= 0:
-        raise ValueError(
-            f"max_memory must be more than the {BYTES_OF_A_VOXEL * voxels / 1e6:.2f} MB of the maps themselves, got "
-            f"{choices.max_memory / 1e6:.2f} MB"
-        )
-    uses = _kernel_uses(problem, choices, floor)
-    dose = module_of(problem.tia_bq_s).zeros(problem.shape, np.float32)
-    told = []
+    uses = _kernel_uses(problem, choices, floor) if reports_dose(problem.density, floor).any() else []
+    pairs = []
     for medium, density, targets in uses:
-        pair = kernel_pair(nuclide_name, medium, density, problem.voxel_mm, problem.shape)
-        _add(dose, problem, pair, density, targets, choices, floor, work, to_water, medium)
-        told.append(
-            {
-                "medium": medium.name,
-                "density_g_cm3": density,
-                "near_to_mm": pair.split_mm,
-                "coarse_voxels": list(pair.merge),
-                "emitted_mev": pair.point.emitted_mev,
-                "histories": pair.point.histories,
-                "mcdose": pair.point.provenance.get("mcdose"),
-                "code_sha256": pair.point.provenance.get("code_sha256"),
-            }
+        pair = kernel_pair(
+            nuclide_name, medium, density, problem.voxel_mm, problem.shape, _simulation(nuclide_name, medium, choices)
         )
+        pairs.append((pair, medium, density, targets))
+    work = _work_memory(problem, [pair for pair, *_ in pairs], choices)
+    dose = module_of(problem.tia_bq_s).zeros(problem.shape, np.float32)
+    for (pair, medium, density, targets), room in zip(pairs, work, strict=True):
+        _add(dose, problem, pair, density, targets, choices, floor, room, to_water, medium)
+    told = [
+        {
+            "medium": medium.name,
+            "density_g_cm3": density,
+            "sources": list(medium.sources),
+            "near_to_mm": pair.split_mm,
+            "coarse_voxels": list(pair.merge),
+            "emitted_mev": pair.point.emitted_mev,
+            "histories": pair.point.histories,
+            "mcdose": pair.point.provenance.get("mcdose"),
+            "code_sha256": pair.point.provenance.get("code_sha256"),
+        }
+        for pair, medium, density, _ in pairs
+    ]
+    to_kernel = choices.density_scaling in ("none", "source") and provenance["dose_to"] == "medium" and told
     return noiseless_result(
         problem,
         dose,
@@ -106,12 +111,50 @@ def voxel_convolution(
         begun,
         {
             **provenance,
+            "dose_to": told[0]["medium"] if to_kernel else provenance["dose_to"],
             "density_scaling": choices.density_scaling,
             "precision": choices.precision,
             "max_memory": choices.max_memory,
             "kernels": told,
         },
     )
+
+
+def _simulation(nuclide_name: str, medium: Medium, choices: Choices) -> Callable[[int], PointKernel]:
+    """Return what simulates the point kernel of a medium, on the device and threads asked for."""
+
+    def simulate(histories: int) -> PointKernel:
+        return dose_point_kernel(
+            nuclide_name, medium, histories=histories, device=choices.device, threads=choices.threads
+        )
+
+    return simulate
+
+
+def _work_memory(problem: Problem, pairs: Sequence[KernelPair], choices: Choices) -> list[int]:
+    """Return what the transforms of each pair may take of `max_memory`, or raise if that is too little.
+
+    The rest: the maps themselves, the scaled activity, the kernels while they are made, and on the coarse grid the
+    shared activity and its dose with what is made of them.
+    """
+    voxels = int(np.prod(problem.shape))
+    octants = [kernel.octant.shape for pair in pairs for kernel in (pair.near, pair.far)]
+    shared = BYTES_OF_A_VOXEL * voxels + sum(24 * int(np.prod([size + 1 for size in shape])) for shape in octants)
+    if choices.density_scaling == "source":
+        shared += SCALED_BYTES * voxels
+    how: dict[str, Any] = {"device": choices.device, "threads": choices.threads}
+    fixed, needed = [], 1
+    for pair in pairs:
+        nz, ny, nx = pair.far.octant.shape
+        fixed.append(shared + 3 * 8 * nz * ny * nx)
+        near = least_bytes(problem.shape, pair.near.reach, precision=choices.precision, **how)
+        far = least_bytes((nz, ny, nx), pair.far.reach, precision="double", **how)
+        needed = max(needed, fixed[-1] + max(near, far))
+    if needed > choices.max_memory:
+        raise ValueError(
+            f"max_memory must be at least {needed} bytes for a grid of {problem.shape} voxels, got {choices.max_memory}"
+        )
+    return [choices.max_memory - part for part in fixed]
 
 
 def _kernel_uses(problem: Problem, choices: Choices, floor: float) -> list[tuple[Medium, float, list[int] | None]]:
@@ -129,8 +172,10 @@ def _kernel_uses(problem: Problem, choices: Choices, floor: float) -> list[tuple
         return [(choices.kernel_medium, choices.kernel_medium.density_g_cm3, None)]
     if len(there) == 1:
         medium = problem.media[there[0]]
-        uniform = float(problem.density.min()) == largest[there[0]]
-        return [(medium, largest[there[0]] if uniform else medium.density_g_cm3, None)]
+        density = largest[there[0]]
+        if float(problem.density.min()) != density or np.float32(medium.density_g_cm3) == np.float32(density):
+            density = medium.density_g_cm3
+        return [(medium, density, None)]
     medium = find_medium(DEFAULT_MEDIUM)
     return [(medium, medium.density_g_cm3, None)]
 
@@ -181,8 +226,9 @@ def _add(
         beyond[z, y, x] = energy_mev
 
     convolve(coarse, pair.far, keep, precision="double", **how)
+    del coarse
     spread = Spread(beyond, problem.shape, pair.merge)
     _, ny, nx = problem.shape
-    for part in problem.slabs():
+    for part in slabs(dose):
         deliver(part, slice(0, ny), slice(0, nx), spread.planes(part))
     convolve(source, pair.near, deliver, precision=choices.precision, **how)

@@ -71,7 +71,7 @@ def test_floor_and_its_warning(tia):
     )
     (warning,) = result.warnings
     part = 100.0 * (tia[0].sum() + tia[1, 0, 0]) / tia.sum()
-    assert f"{part:.2g} %" in warning
+    assert f"{part:.3g} %" in warning
     assert "0.05 g/cm3" in warning
 
 

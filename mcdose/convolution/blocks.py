@@ -21,11 +21,21 @@ class Span(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Blocks along z, one after the other, and the spans of y and x that all of them have."""
+    """Blocks along z, one after the other and all of one period, and the spans of y and x that all of them have."""
 
     blocks: tuple[Span, ...]
     y: Span
     x: Span
+
+    @property
+    def planes(self) -> int:
+        """Most planes that a block reads or gives."""
+        return max(int(part.stop - part.start) for z in self.blocks for part in (z.source, z.result))
+
+    @property
+    def periods(self) -> tuple[int, int, int]:
+        """Periods of the transforms along z, y and x."""
+        return self.blocks[0].period, self.y.period, self.x.period
 
 
 def support(source: Any) -> tuple[slice, slice, slice] | None:
@@ -51,51 +61,38 @@ def plan(
     shape: tuple[int, ...],
     box: tuple[slice, slice, slice],
     reach: tuple[int, int, int],
-    bytes_of: Callable[[Span, Span, Span], int],
+    bytes_of: Callable[[Plan], int],
     max_bytes: int,
-) -> Plan:
-    """Return blocks of planes, as few as take at most `max_bytes` each, all about as thick.
+) -> tuple[Plan, int]:
+    """Return the fewest blocks of planes that take at most `max_bytes`, all about as thick, and what they take.
+
+    Where not even blocks of one plane do, those are returned, and take more.
 
     Parameters
     ----------
     shape : of the grid
     box : with all of the source
     reach : of the kernel along each axis, voxels
-    bytes_of : what a block takes, of its spans along z, y, x
+    bytes_of : what a plan takes
     max_bytes : int
-
-    Raises
-    ------
-    ValueError
-        Not even a block of one plane of results fits.
     """
     whole, y, x = (_grown(part, size, count) for part, size, count in zip(box, shape, reach, strict=True))
     first, last = whole.result.start, whole.result.stop
+    count = 1
+    while True:
+        limits = [first + (last - first) * k // count for k in range(count + 1)]
+        blocks = [_block(box[0], slice(start, stop), reach[0]) for start, stop in pairwise(limits)]
+        period = max(block.period for block in blocks)
+        found = Plan(tuple(block._replace(period=period) for block in blocks), y, x)
+        needed = bytes_of(found)
+        if needed <= max_bytes or count == last - first:
+            return found, needed
+        count = min(count + max(1, count // 4), last - first)
 
-    def block(start: int, stop: int) -> Span:
-        near = slice(max(box[0].start, start - reach[0]), min(box[0].stop, stop + reach[0]))
-        return _span(near, slice(start, stop), reach[0])
 
-    def fits(planes: int) -> bool:
-        middle = max(first, min((first + last - planes) // 2, last - planes))
-        return bytes_of(block(middle, middle + planes), y, x) <= max_bytes
-
-    planes = last - first
-    if not fits(planes):
-        low, high = 0, planes  # `low` planes fit, `high` do not
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle)
-        if not low:
-            least = bytes_of(block(first, first + 1), y, x)
-            raise ValueError(
-                f"the convolution must have at least {least / 1e6:.2f} MB to work in, got {max_bytes / 1e6:.2f} MB"
-            )
-        planes = low
-    count = -(-(last - first) // planes)
-    limits = [first + (last - first) * k // count for k in range(count + 1)]
-    blocks = tuple(block(start, stop) for start, stop in pairwise(limits))
-    return Plan(tuple(part for part in blocks if part.source.stop > part.source.start), y, x)
+def _block(box: slice, result: slice, reach: int) -> Span:
+    """Return the span of some planes of results; those of the source that they are made from."""
+    return _span(slice(max(box.start, result.start - reach), min(box.stop, result.stop + reach)), result, reach)
 
 
 def _grown(part: slice, size: int, reach: int) -> Span:

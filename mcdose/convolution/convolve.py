@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from mcdose.convolution.blocks import plan, support
+from mcdose.convolution.blocks import Plan, plan, support
 from mcdose.convolution.even_kernel import EvenKernel
 
 PRECISIONS: dict[str, np.dtype[Any]] = {"double": np.dtype(np.float64), "single": np.dtype(np.float32)}
@@ -32,7 +33,8 @@ def convolve(
     Only the part of the grid that holds activity is transformed, with the reach of the kernel around it, and in blocks
     of planes if it is too large for the memory. Each block is transformed plane by plane, then along z, and back; the
     planes that only pad it are never made. Results below the noise of rounding are zero, so none is negative: 8 units
-    of rounding of the largest result that could be, which is 2e-15 of it in double precision and 1e-6 in single.
+    of rounding of the largest result that could be, the largest activity all over the kernel's reach. That is 2e-15 of
+    it in double precision and 1e-6 in single.
 
     The result is the same for any number of threads. It depends on the blocks in its last digits.
 
@@ -56,11 +58,27 @@ def convolve(
     box = support(source)
     if box is None:
         return
-    dtype = PRECISIONS[precision]
-    floor = NOISE * float(np.finfo(dtype.type).eps) * float(source.max()) * kernel.total
-    if device == "cpu":
-        from mcdose.convolution.cpu import bytes_of, run
-    else:
-        from mcdose.convolution.gpu import bytes_of, run
-    blocks = plan(source.shape, box, kernel.reach, partial(bytes_of, dtype=dtype, threads=threads), max_bytes)
-    run(source, kernel, blocks, dtype, floor, deliver, device, threads)
+    kind = PRECISIONS[precision]
+    found, needed = _plan(source.shape, box, kernel.reach, kind, device, threads, max_bytes)
+    if needed > max_bytes:
+        raise ValueError(f"max_bytes must be at least {needed}, got {max_bytes}")
+    floor = NOISE * float(np.finfo(kind.type).eps) * float(source.max()) * kernel.total
+    _engine(device).run(source, kernel, found, kind, floor, deliver, device, threads)
+
+
+def least_bytes(
+    shape: tuple[int, int, int], reach: tuple[int, int, int], *, precision: str, device: str, threads: int
+) -> int:
+    """Return the least work memory that the convolution of a whole grid can do with."""
+    box = tuple(slice(0, size) for size in shape)
+    return _plan(shape, box, reach, PRECISIONS[precision], device, threads, 0)[1]
+
+
+def _plan(
+    shape: tuple[int, ...], box: Any, reach: Any, kind: np.dtype[Any], device: str, threads: int, max_bytes: int
+) -> tuple[Plan, int]:
+    return plan(shape, box, reach, partial(_engine(device).bytes_of, dtype=kind, threads=threads), max_bytes)
+
+
+def _engine(device: str) -> Any:
+    return import_module(f"mcdose.convolution.{'cpu' if device == 'cpu' else 'gpu'}")

@@ -9,19 +9,18 @@ import numpy as np
 from scipy import fft
 
 from mcdose.convolution.blocks import Plan, Span
-from mcdose.convolution.even_kernel import EvenKernel, folded
+from mcdose.convolution.even_kernel import EvenKernel, folded, spectrum_bytes
 
 COLUMNS = 2**11  # along z, transformed at a time
 
 
-def bytes_of(z: Span, y: Span, x: Span, *, dtype: np.dtype[Any], threads: int) -> int:
-    """Return what the transform of a block takes."""
-    plane = y.period * (x.period // 2 + 1)
-    number = 2 * dtype.itemsize
-    planes = max(z.source.stop - z.source.start, z.result.stop - z.result.start)
-    spectrum = dtype.itemsize * (z.period // 2 + 1) * (y.period // 2 + 1) * (x.period // 2 + 1)
-    at_once = 3 * max(min(_rows(x), y.period) * (x.period // 2 + 1) * z.period, plane)
-    return int(number * (planes * plane + threads * at_once) + spectrum)
+def bytes_of(plan: Plan, *, dtype: np.dtype[Any], threads: int) -> int:
+    """Return what the transforms of a plan take, with the spectrum of the kernel while it is made."""
+    nz, ny, nx = plan.periods
+    plane = ny * (nx // 2 + 1)
+    columns = min(_rows(plan.x), ny) * (nx // 2 + 1) * nz
+    at_once = 3 * max(columns, plane)
+    return int(2 * dtype.itemsize * (plan.planes * plane + threads * at_once) + spectrum_bytes(plan.periods))
 
 
 def run(
@@ -38,13 +37,11 @@ def run(
     y, x = plan.y, plan.x
     width = x.period // 2 + 1
     rows_at_once = _rows(x)
-    fold_y = folded(y.period)
-    most = max(max(z.source.stop - z.source.start, z.result.stop - z.result.start) for z in plan.blocks)
-    planes = np.empty((most, y.period, width), np.result_type(dtype, np.complex64))
+    fold_z, fold_y = folded(plan.periods[0]), folded(y.period)
+    spectrum = kernel.spectrum(plan.periods, dtype)
+    planes = np.empty((plan.planes, y.period, width), np.result_type(dtype, np.complex64))
     with ThreadPoolExecutor(threads, thread_name_prefix="mcdose") as pool:
         for z in plan.blocks:
-            spectrum = kernel.spectrum((z.period, y.period, x.period)).astype(dtype, copy=False)
-            fold_z = folded(z.period)
             count = z.source.stop - z.source.start
             before = z.result.start - z.source.start  # where the results begin, in the period of the block
 
@@ -52,8 +49,7 @@ def run(
                 plane = source[z.source.start + k, y.source, x.source].astype(dtype)
                 planes[k] = fft.rfft2(plane, s=(y.period, x.period))
 
-            def along_z(first: int, z: Span = z, spectrum: Any = spectrum, fold_z: Any = fold_z, count: int = count,
-                        before: int = before) -> None:  # fmt: skip
+            def along_z(first: int, z: Span = z, count: int = count, before: int = before) -> None:
                 rows = slice(first, min(first + rows_at_once, y.period))
                 columns = fft.fft(planes[:count, rows], n=z.period, axis=0)
                 for k in range(z.period):

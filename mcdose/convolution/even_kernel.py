@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-KEPT = 4  # spectra of a kernel that are kept
+MOST_KEPT = 2**23  # bytes of a spectrum that is kept for the next call
 
 
 class EvenKernel:
@@ -24,7 +24,7 @@ class EvenKernel:
 
     def __init__(self, octant: NDArray[np.float64]) -> None:
         self.octant = octant
-        self._spectra: OrderedDict[tuple[int, ...], NDArray[np.float64]] = OrderedDict()
+        self._last: tuple[Any, NDArray[Any]] | None = None
         self._lock = Lock()
 
     @property
@@ -41,24 +41,30 @@ class EvenKernel:
             sum_ = 2.0 * sum_.sum(axis=0) - sum_[0]
         return float(sum_)
 
-    def spectrum(self, periods: tuple[int, int, int]) -> NDArray[np.float64]:
+    def spectrum(self, periods: tuple[int, int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the discrete Fourier transform, frequencies 0 to n / 2 along each axis of even period n.
 
-        Offsets of half a period and more are left out.
+        Offsets of half a period and more are left out. The last one is kept, if it is not large.
         """
         with self._lock:
-            if periods in self._spectra:
-                self._spectra.move_to_end(periods)
-            else:
-                self._spectra[periods] = self._transform(periods)
-            while len(self._spectra) > KEPT:
-                self._spectra.popitem(last=False)
-            return self._spectra[periods]
+            if self._last is not None and self._last[0] == (periods, dtype):
+                return self._last[1]
+            found = self._transform(periods).astype(dtype, copy=False)
+            if found.nbytes <= MOST_KEPT:
+                self._last = (periods, dtype), found
+            return found
 
     def _transform(self, periods: tuple[int, int, int]) -> NDArray[np.float64]:
         """Of an even sequence with an even period, half the transform is the cosine transform of half the sequence."""
         kept = self.octant[tuple(slice(0, period // 2) for period in periods)]
-        return np.asarray(fft.dctn(kept, type=1, s=[period // 2 + 1 for period in periods]))
+        padded = np.zeros([period // 2 + 1 for period in periods])
+        padded[tuple(slice(0, size) for size in kept.shape)] = kept
+        return np.asarray(fft.dctn(padded, type=1, overwrite_x=True))
+
+
+def spectrum_bytes(periods: tuple[int, int, int]) -> int:
+    """Return what making a spectrum takes at most: the padded kernel, its transform, and a copy."""
+    return 3 * 8 * int(np.prod([period // 2 + 1 for period in periods]))
 
 
 def folded(period: int) -> NDArray[np.int64]:

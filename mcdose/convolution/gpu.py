@@ -13,12 +13,13 @@ from mcdose.convolution.blocks import Plan, Span
 from mcdose.convolution.even_kernel import EvenKernel, folded
 from mcdose.engine.cuda_arrays import on_device
 
-SPECTRA = 5  # arrays as large as the spectrum that a block takes: padded, spectrum, plan, its copy, kernel
+SPECTRA = 5  # arrays as large as the spectrum that a block takes: padded, spectrum, plan, its copy, kernel or results
 
 
-def bytes_of(z: Span, y: Span, x: Span, *, dtype: np.dtype[Any], threads: int) -> int:
+def bytes_of(plan: Plan, *, dtype: np.dtype[Any], threads: int) -> int:
     """Return what the transform of a block takes on the device."""
-    return SPECTRA * 2 * dtype.itemsize * z.period * y.period * (x.period // 2 + 1)
+    nz, ny, nx = plan.periods
+    return SPECTRA * 2 * dtype.itemsize * nz * ny * (nx // 2 + 1)
 
 
 def run(
@@ -64,9 +65,7 @@ def _block(source: Any, kernel: EvenKernel, spans: tuple[Span, Span, Span], dtyp
     padded[part] = cupy.asarray(source[z.source, y.source, x.source])
     spectrum = fft.rfftn(padded, plan=fft.get_fft_plan(padded, value_type="R2C"))
     del padded
-    lines = cupy.asarray(kernel.spectrum(periods).astype(dtype, copy=False)).take(
-        cupy.asarray(folded(y.period)), axis=1
-    )
+    lines = cupy.asarray(kernel.spectrum(periods, dtype)).take(cupy.asarray(folded(y.period)), axis=1)
     for k, place in enumerate(folded(z.period)):
         spectrum[k] *= lines[place]
     del lines
