@@ -22,14 +22,14 @@ from validation.gamma_peers import cases as gamma_cases
 from validation.tables import read_table, write_table
 
 HERE = Path(__file__).parent
-FRACTIONS = (10, 40)  # pymedphys: steps of the search to a distance criterion
+FRACTIONS = (10, 20)  # pymedphys: steps of the search to a distance criterion
 STEPS = 5  # plastimatch: grid points to a distance criterion
 FINAL_GAMMA = 1.05  # plastimatch: where its search ends, above what passes
 BIN_GY = 0.01
 HEADERS = {
     "gamma_peers": [
         "Gamma pass rates in percent, threshold 10 % of the largest reference dose, cases of gamma_peers/cases.py",
-        "pymedphys 0.41.0, gamma_shell, interp_fraction 10 and 40, evaluated dose trilinear",
+        "pymedphys 0.41.0, gamma_shell, interp_fraction 10 and 20, evaluated dose trilinear",
         "plastimatch 1.9.4, Debian package 1.9.4+dfsg.2-0+deb12u1: gamma --interp-search --ref-only-threshold with the",
         "reference dose given, both doses on a trilinear grid of a fifth of the distance criterion, and a mask of the",
         "original voxels; plastimatch_voxels is the same without that grid",
@@ -90,7 +90,7 @@ def pymedphys_gamma() -> None:
                 gamma = pymedphys.gamma(
                     axes, one.reference, axes, one.evaluated, one.percent, one.distance_mm,
                     lower_percent_dose_cutoff=100.0 * gamma_cases.THRESHOLD, interp_fraction=fraction,
-                    max_gamma=FINAL_GAMMA, local_gamma=local, quiet=True,
+                    max_gamma=FINAL_GAMMA, local_gamma=local,
                 )  # fmt: skip
                 judged = gamma[np.isfinite(gamma)]
                 row["judged"] = judged.size
@@ -156,7 +156,8 @@ def plastimatch_dvh(folder: Path) -> None:
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         table = np.array([line.split(",") for line in (folder / "dvh.csv").read_text().splitlines()[1:]], float)
         level, percent = table[:, 0], 100.0 * table[:, 1]  # what it calls percent is a fraction
-        row: dict[str, object] = {"case": number, "plastimatch_mean": f"{np.trapezoid(percent, level) / 100.0:.4f}"}
+        row: dict[str, object] = {"case": number, "level_gy": level_of(one)}
+        row["plastimatch_mean"] = f"{np.trapezoid(percent, level) / 100.0:.4f}"
         for share in (95, 70, 50):
             row[f"plastimatch_d{share}"] = f"{np.interp(-share, -percent, level):.4f}"
         row["plastimatch_v"] = f"{np.interp(level_of(one), level, percent):.4f}"

@@ -25,9 +25,7 @@ def dose_of(spots: NDArray[np.float64], at: list[NDArray[np.float64]]) -> NDArra
     """Return the dose of the spots, Gaussians, over a background of 2 Gy [Gy]."""
     dose = np.full(np.broadcast_shapes(*(axis.shape for axis in at)), 2.0)
     for z, y, x, wz, wy, wx, height in spots:
-        dose += height * np.exp(
-            -0.5 * (((at[0] - z) / wz) ** 2 + ((at[1] - y) / wy) ** 2 + ((at[2] - x) / wx) ** 2)
-        )
+        dose += height * np.exp(-0.5 * (((at[0] - z) / wz) ** 2 + ((at[1] - y) / wy) ** 2 + ((at[2] - x) / wx) ** 2))
     return dose
 
 

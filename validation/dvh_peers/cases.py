@@ -25,7 +25,9 @@ VOXELS_MM = (
     (4.75, 4.0, 4.0),
     (3.0, 3.5, 2.5),
 )
-WIDER = 3.0  # spots than those for gamma: no point of the curve in the flat background, where bins of 0.01 Gy are coarse
+WIDER = (
+    3.0  # spots than those for gamma: no point of the curve in the flat background, where bins of 0.01 Gy are coarse
+)
 DOSE_STEP = 1e-3  # Gy; the doses are whole multiples, as RT Dose stores them
 
 
