@@ -128,7 +128,7 @@ def errors(shape, kind, volume_ml, voxel_mm, subvoxels, runs=2):
 def test_small_structures_have_their_closed_form(volume_ml, shape, kind, voxel_mm):
     found = errors(shape, kind, volume_ml, voxel_mm, 4)
     allowed = 0.10 if volume_ml >= 1.0 else 0.13  # 0.5 mL is four voxels of 5 mm
-    assert found[:, 0].max() < 0.03  # the points in a voxel: half a point at the base of a cone
+    assert found[:, 0].max() < (0.05 if shape is Cone else 0.02)  # of the test: its base is missed by half a point
     assert found[:, 1].max() < 0.05
     assert found[:, 2:].max() < allowed
     if volume_ml >= 5.0:
