@@ -62,13 +62,13 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         cpu_name(),
         [
             "pass rates in percent; the limit is 0.5 percentage points, so more than 0.5 % of a low rate",
-            "the programs sample the evaluated dose and can only find gamma too large and too few voxels that pass; mcdose "
-            "finds the minimum to 0.002",
-            "pymedphys: steps halved until its rate changed by less than 0.5 points. At the 10 steps to a criterion that "
-            "were planned as the reference it is not settled where a step spans a large part of the dose criterion; these "
-            "rows are for information. The limit was not moved",
-            "plastimatch: with --interp-search it looks along the lines between grid points, with --ref-only-threshold the "
-            "threshold is of the reference alone; on the grid of the doses that is another question, so it got a trilinear "
-            "grid of a fifth of the distance criterion and a mask of the voxels",
+            "the programs sample the evaluated dose and can only find gamma too large, and too few voxels that pass; "
+            "mcdose finds the minimum to 0.002",
+            "pymedphys: steps halved until its rate changed by less than 0.5 points. At the planned 10 steps to a "
+            "criterion it is not settled where a step spans much of the dose criterion; these rows are for information. "
+            "The limit was not moved",
+            "plastimatch: --interp-search looks along the lines between grid points, --ref-only-threshold takes the "
+            "threshold of the reference alone. On the grid of the doses that is another question, so it was given a "
+            "trilinear grid of a fifth of the distance criterion and a mask of the voxels",
         ],
     )
