@@ -14,7 +14,8 @@ from scipy.optimize import brentq
 from mcdose.dvh import dvh
 from mcdose.subvoxels import split
 
-VOXELS_MM = [(2.0, 2.0, 2.0), (3.0, 3.0, 3.0), (3.0, 4.0, 4.0), (5.0, 2.21, 2.21), (2.0, 3.0, 5.0), (5.0, 5.0, 5.0)]
+VOXELS_MM = [(3.0, 3.0, 3.0), (3.0, 4.0, 4.0), (5.0, 2.21, 2.21), (2.0, 3.0, 5.0), (5.0, 5.0, 5.0)]
+FINE_MM = (2.0, 2.0, 2.0)
 LARGE_MM = [(3.0, 4.0, 4.0), (5.0, 5.0, 5.0)]
 PERCENTS = (95, 50, 5)
 
@@ -124,10 +125,12 @@ def errors(shape, kind, volume_ml, voxel_mm, subvoxels, runs=2):
 
 
 @pytest.mark.parametrize(("shape", "kind"), KINDS)
-@pytest.mark.parametrize(("volume_ml", "voxel_mm"), [*product((0.5, 1.0, 5.0), VOXELS_MM), *product((30.0,), LARGE_MM)])
+@pytest.mark.parametrize(
+    ("volume_ml", "voxel_mm"), [(0.5, FINE_MM), *product((0.5, 1.0), VOXELS_MM), *product((5.0, 30.0), LARGE_MM)]
+)
 def test_small_structures_have_their_closed_form(volume_ml, shape, kind, voxel_mm):
     found = errors(shape, kind, volume_ml, voxel_mm, 4)
-    allowed = 0.10 if volume_ml >= 1.0 else 0.13  # 0.5 mL is four voxels of 5 mm
+    allowed = 0.06 if volume_ml >= 1.0 else 0.12  # 0.5 mL is four voxels of 5 mm
     assert found[:, 0].max() < (0.05 if shape is Cone else 0.02)  # of the test: its base is missed by half a point
     assert found[:, 1].max() < 0.05
     assert found[:, 2:].max() < allowed

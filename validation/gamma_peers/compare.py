@@ -65,8 +65,8 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             "the programs sample the evaluated dose and can only find gamma too large, and too few voxels that pass; "
             "mcdose finds the minimum to 0.002",
             "pymedphys: steps halved until its rate changed by less than 0.5 points. At the planned 10 steps to a "
-            "criterion it is not settled where a step spans much of the dose criterion; these rows are for information. "
-            "The limit was not moved",
+            "criterion it is not settled where a step spans much of the dose criterion; these rows are for "
+            "information. The limit was not moved",
             "plastimatch: --interp-search looks along the lines between grid points, --ref-only-threshold takes the "
             "threshold of the reference alone. On the grid of the doses that is another question, so it was given a "
             "trilinear grid of a fifth of the distance criterion and a mask of the voxels",
