@@ -22,7 +22,7 @@ from validation.gamma_peers import cases as gamma_cases
 from validation.tables import read_table, write_table
 
 HERE = Path(__file__).parent
-COARSE, FINEST = 10, 80  # pymedphys: steps of the search to a distance criterion
+COARSE, FINEST = 10, 40  # pymedphys: steps of the search to a distance criterion
 SETTLED = 0.5  # percentage points by which its rate may still change when the steps are halved
 STEPS = 5  # plastimatch: grid points to a distance criterion
 FINAL_GAMMA = 1.05  # plastimatch: where its search ends, above what passes
@@ -31,7 +31,7 @@ HEADERS = {
     "gamma_peers": [
         "Gamma pass rates in percent, threshold 10 % of the largest reference dose, cases of gamma_peers/cases.py",
         "pymedphys 0.41.0, evaluated dose trilinear, interp_fraction 10 (pymedphys_10) and doubled until the rate",
-        "changes by less than 0.5 points, up to 80 (pymedphys_settled, at pymedphys_fraction)",
+        "changes by less than 0.5 points, up to 40 (pymedphys_settled, at pymedphys_fraction)",
         "plastimatch 1.9.4, Debian package 1.9.4+dfsg.2-0+deb12u1: gamma --interp-search --ref-only-threshold with the",
         "reference dose given, both doses on a trilinear grid of a fifth of the distance criterion, and a mask of the",
         "original voxels; plastimatch_voxels is the same without that grid",
