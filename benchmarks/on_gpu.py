@@ -145,6 +145,15 @@ def measure(record: Record) -> None:
         record.add("bench", found)
 
 
+def convolution(record: Record) -> None:
+    """Time convolution on the GPU beside cupyx, up to 512^3 voxels."""
+    code, output = record.run(
+        "convolution", [sys.executable, "-m", "benchmarks.convolution", "--part", "gpu", "256", "7"], 120
+    )
+    lines = [json.loads(line)["gpu"] for line in output.splitlines() if line.startswith('{"gpu"')]
+    record.add("convolution", lines[0] if lines else {"exit": code})
+
+
 def variants(record: Record) -> None:
     """Time other ways to launch the transport, each checked to give the same dose."""
     code, output = record.run("variants", [sys.executable, "-m", "benchmarks.cuda_variants", "--json"], 150)
@@ -181,6 +190,15 @@ def table(found: dict[str, Any]) -> str:
             for name, run in row["runs"].items():
                 lines.append(f"{row['device']:8} {name:14} {run['histories_per_second']:.3g} histories/s")
             lines.append(f"{row['device']:8} tumours to 1 %: {row['demo_tumours_1_percent']}")
+    rows = found.get("convolution", [])
+    for row in rows if isinstance(rows, list) else [rows]:
+        if "exit" in row:
+            lines.append(f"convolution {row}")
+            continue
+        times = ", ".join(f"{name} {1000.0 * seconds:.1f} ms" for name, seconds in row["seconds"].items())
+        lines.append(
+            f"convolution {row['side']}^3, {row['precision']}: {times}, differs {row['largest_difference']:.1e}"
+        )
     for row in found.get("variants", {}).get("found", []):
         parts = (
             f"{key} {row[key].get('relative', row[key].get('error'))} (same bits: {row[key].get('same_bits')})"
@@ -194,7 +212,14 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> int:
     """Run all steps, or those asked for."""
-    steps = {"check": check, "measure": measure, "variants": variants, "profile": profile, "sanitize": sanitize}
+    steps = {
+        "check": check,
+        "measure": measure,
+        "convolution": convolution,
+        "variants": variants,
+        "profile": profile,
+        "sanitize": sanitize,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--only", choices=tuple(steps), action="append", help="this step; may be given several times")

@@ -33,6 +33,8 @@ def bench(
 ) -> dict[str, Any]:
     """Measure every device on Y-90 in cubes of 3 mm water voxels and in the demonstration phantom.
 
+    Histories per second, and the time of a dose by convolution with activity in every voxel.
+
     Parameters
     ----------
     devices : what to measure
@@ -64,6 +66,10 @@ def bench(
             row["runs"][name] = _measured(problem, device, seconds, repeats)
         say(f"{device.name}: 1 % in every voxel of the demo's tumours")
         row["demo_tumours_1_percent"] = _one_percent(demo, masks, device, seconds)
+        row["convolution"] = {}
+        for side in sizes:
+            say(f"{device.name}: convolution, water {side}^3")
+            row["convolution"][f"water {side}^3"] = _convolution(side, device, repeats)
         found.append(row)
     return {"mcdose_version": mcdose.__version__, "nuclide": "Y-90", "voxel_mm": VOXEL_MM, "devices": found}
 
@@ -139,6 +145,23 @@ def _one_percent(
         "histories": histories,
         "reached": left(result),
     }
+
+
+def _convolution(side: int, device: Device, repeats: int) -> dict[str, float]:
+    """Return the time of a dose by convolution, the first (with the kernel) and the median of the next."""
+    problem = _water(side)
+    if device.kind == "cuda":
+        import cupy
+
+        problem["tia_bq_s"] = cupy.asarray(problem["tia_bq_s"])
+    seconds = []
+    for _ in range(repeats + 1):
+        begun = time.perf_counter()
+        mcdose.absorbed_dose(**problem, device=device.name, method="voxel-kernel")
+        if device.kind == "cuda":
+            cupy.cuda.Device().synchronize()
+        seconds.append(time.perf_counter() - begun)
+    return {"first_seconds": seconds[0], "seconds": float(np.median(seconds[1:]))}
 
 
 class EnergyMeter:

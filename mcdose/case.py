@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from mcdose.media import medium
 if TYPE_CHECKING:
     from mcdose.io.series import Series
 
+PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
 LOGGER = logging.getLogger("mcdose")
+INT16 = (-32768, 32767)
 AIR_HU = -1000.0  # what is outside the CT; a lower CT number is padding
 
 
@@ -33,6 +35,7 @@ class Case:
     density_g_cm3 : float32, same shape
     medium : uint8, same shape, index into `media`
     media : names
+    ct_hu : int16, same shape, CT number averaged over each voxel [HU]; for the report, 2 bytes a voxel
     structures : name to bool mask or coverage from 0 to 1, same shape
     series : DICOM series that gives the patient and the frame of reference; None where there is none
     origin : where all this comes from, in plain JSON types
@@ -43,6 +46,7 @@ class Case:
     density_g_cm3: NDArray[np.float32]
     medium: NDArray[np.uint8]
     media: tuple[str, ...]
+    ct_hu: NDArray[np.int16]
     structures: dict[str, NDArray[Any]]
     series: Series | None = None
     origin: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +94,7 @@ def read_case(
     if warning is not None:
         LOGGER.warning("%s", warning)
     grid = source.volume.grid
-    density, index = tissue(image.volume, grid, calibration)
+    density, index, hu = tissue(image.volume, grid, calibration)
     series = image.series or source.series
     frame = series.frame_of_reference_uid if series else None
     masks = {} if structures is None else read_structures(structures, grid, frame_of_reference_uid=frame)
@@ -105,7 +109,7 @@ def read_case(
         "activity_outside_ct_fraction": outside_fraction(source.volume, image.volume.grid),
         "calibration": calibration.name,
     }
-    return Case(grid, source.volume.values, density, index, calibration.media, masks, series, origin)
+    return Case(grid, source.volume.values, density, index, calibration.media, hu, masks, series, origin)
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:
@@ -114,30 +118,41 @@ def demo_case(calibration: Calibration = SCHNEIDER) -> Case:
 
     _require_media(calibration)
     phantom = demo_phantom()
-    density, index = tissue(Volume(phantom.ct_hu, phantom.grid), phantom.grid, calibration)
+    density, index, hu = tissue(Volume(phantom.ct_hu, phantom.grid), phantom.grid, calibration)
     origin = {
-        "activity": "demonstration phantom",
-        "ct": "demonstration phantom",
-        "structures": "demonstration phantom",
+        "activity": PHANTOM,
+        "ct": PHANTOM,
+        "structures": PHANTOM,
         "activity_bq": float(phantom.activity_bq.sum()),
         "calibration": calibration.name,
     }
     structures: dict[str, NDArray[Any]] = dict(phantom.structures)
-    return Case(phantom.grid, phantom.activity_bq, density, index, calibration.media, structures, None, origin)
+    return Case(phantom.grid, phantom.activity_bq, density, index, calibration.media, hu, structures, None, origin)
 
 
-def tissue(ct: Volume, grid: Grid, calibration: Calibration) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Give density [g/cm3] and index into `calibration.media` of the voxels of a grid.
+class Tissue(NamedTuple):
+    """What the voxels of a grid are made of.
 
-    The CT number is averaged for the medium alone, with padding values raised to that of air: averaged density and
-    density of the average differ where the calibration bends.
+    `density_g_cm3` float32, `medium` uint8, index into the calibration's media, `ct_hu` int16 [HU].
+    """
+
+    density_g_cm3: NDArray[np.float32]
+    medium: NDArray[np.uint8]
+    ct_hu: NDArray[np.int16]
+
+
+def tissue(ct: Volume, grid: Grid, calibration: Calibration) -> Tissue:
+    """Give density, medium and CT number of the voxels of a grid.
+
+    The CT number is averaged for the medium and to be looked at, with padding values raised to that of air: averaged
+    density and density of the average differ where the calibration bends.
     """
     from mcdose.resample import average
 
     air = float(calibration.density([AIR_HU])[0])
     density = average(Volume(calibration.density(ct.values), ct.grid), grid, air).values
     hu = average(Volume(np.maximum(ct.values, np.float32(AIR_HU)), ct.grid), grid, AIR_HU).values
-    return density, calibration.medium_index(hu)
+    return Tissue(density, calibration.medium_index(hu), np.rint(np.clip(hu, *INT16)).astype(np.int16))
 
 
 def _require_media(calibration: Calibration) -> None:

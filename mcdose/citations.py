@@ -20,16 +20,31 @@ METHOD = (
 )
 
 
+CONVOLUTION = (
+    "Bolch et al., MIRD Pamphlet 17, J. Nucl. Med. 40 (1999) 11S (voxel S values)",
+    "Lanconelli et al., Phys. Med. Biol. 57 (2012) 517 (voxel S values of voxels of any size)",
+)
+SCALINGS = {
+    "target": ("Dieudonne et al., J. Nucl. Med. 54 (2013) 236 (kernels corrected by the target's density)",),
+    "multiple-kernels": ("Lee et al., J. Nucl. Med. 59 (2018) 1133 (kernels of several media)",),
+}
+
+
 def citations(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) -> str:
     """Return the references for a result or a kernel: code, methods and sources of the data, a line each."""
     if isinstance(result, DoseResult):
-        simulated, source = bool(result.histories), result.provenance["nuclide"]
+        convolved = result.method == "voxel-kernel"
+        simulated, source = bool(result.histories) or convolved, result.provenance["nuclide"]
         media = [(medium["name"], medium["sources"]) for medium in result.provenance["media"]]
+        names = [kernel["medium"] for kernel in result.provenance.get("kernels", ())]
+        media += [(name, find_medium(name).sources) for name in names if name in known_media()]
     else:
-        simulated = True
+        simulated, convolved = True, False
         source = result.nuclide if isinstance(result, VoxelKernel) else getattr(result, "source", None)
         media = [(result.medium, find_medium(result.medium).sources if result.medium in known_media() else ())]
     lines = [line.format(version=result.provenance["mcdose"]) for line in METHOD[: None if simulated else 1]]
+    if convolved:
+        lines += [*CONVOLUTION, *SCALINGS.get(result.provenance["density_scaling"], ())]
     if source in nuclides():
         lines += [f"{source}: {text}" for text in nuclide(source).sources]
     for name, sources in media:

@@ -1,4 +1,4 @@
-"""The command line: `mcdose demo`, `mcdose dose`, `mcdose kernel`, `mcdose bench`, `mcdose doctor`.
+"""The command line: `mcdose demo`, `mcdose dose`, `mcdose compare`, `mcdose kernel`, `mcdose bench`, `mcdose doctor`.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _add_demo(commands)
     _add_dose(commands)
+    _add_compare(commands)
     _add_kernel(commands)
     _add_bench(commands)
     _add_doctor(commands)
@@ -97,6 +98,7 @@ def _add_demo(commands: argparse._SubParsersAction[Parser]) -> None:
         description="Compute the dose in a phantom: liver with two tumours, lungs, spine; 2 GBq of Y-90.",
     )
     demo.add_argument("-o", "--output", metavar="DIR", default="mcdose-demo", help="folder of results (%(default)s)")
+    _add_method_options(demo)
     _add_run_options(demo, "4e6")
     demo.set_defaults(run=run_demo)
 
@@ -110,15 +112,55 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
         description="Compute the dose from an activity image and a CT. PATH is a folder with a DICOM series, a "
         "multi-frame DICOM file, NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd). The dose grid is the activity's.",
     )
-    dose.add_argument("--activity", metavar="PATH", required=True, help="PET in Bq/mL, or activity at administration")
-    dose.add_argument("--ct", metavar="PATH", required=True, help="CT in HU")
-    dose.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
+    _add_images(dose, required=True)
     dose.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
-    dose.add_argument(
-        "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
-    )
+    _add_method_options(dose)
     _add_run_options(dose, "1e7")
     dose.set_defaults(run=run_dose)
+
+
+def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
+    command.add_argument(
+        "--activity", metavar="PATH", required=required, help="PET in Bq/mL, or activity at administration"
+    )
+    command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
+    command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
+    command.add_argument(
+        "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
+    )
+
+
+def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.compare import run_compare
+
+    compare = commands.add_parser(
+        "compare",
+        help="Monte Carlo, convolution and local deposition on one case",
+        description="Compute the dose by Monte Carlo, by convolution with voxel S values and by local deposition, and "
+        "show where and by how much they differ. Images as for mcdose dose.",
+    )
+    _add_images(compare, required=False)
+    compare.add_argument("--demo", action="store_true", help="the phantom that mcdose brings along, instead of images")
+    compare.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
+    compare.add_argument(
+        "--gamma",
+        type=_positive,
+        nargs=2,
+        default=(1.0, 1.0),
+        metavar=("PERCENT", "MM"),
+        help="criteria of the gamma index (1 1)",
+    )
+    compare.add_argument(
+        "--gamma-threshold",
+        type=_fraction,
+        default=0.1,
+        metavar="F",
+        help="gamma judges voxels above this part of the largest dose (%(default)s)",
+    )
+    _add_constant(compare)
+    compare.add_argument("--kernel-medium", metavar="NAME", help="of the voxel kernels (soft-tissue)")
+    _add_run_options(compare, "1e7, 4e6 with --demo")
+    compare.set_defaults(run=run_compare)
 
 
 def _add_kernel(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -216,11 +258,24 @@ def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     doctor.set_defaults(run=run_doctor)
 
 
+def _add_method_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--method",
+        choices=("monte-carlo", "voxel-kernel", "local-deposition"),
+        default="monte-carlo",
+        help="full transport, convolution with voxel S values, or all energy where it is born (%(default)s)",
+    )
+    command.add_argument(
+        "--density-scaling",
+        choices=("target", "none", "source", "multiple-kernels"),
+        help="of the other two methods, by name; docs/comparison.md (target)",
+    )
+    command.add_argument("--kernel-medium", metavar="NAME", help="of --method voxel-kernel (soft-tissue)")
+    _add_constant(command)
+
+
 def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -> None:
     command.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
-    command.add_argument(
-        "--method", choices=("monte-carlo", "local-deposition"), default="monte-carlo", help="(%(default)s)"
-    )
     command.add_argument("--histories", type=_histories, metavar="N", help=f"decays to simulate ({default_histories})")
     command.add_argument(
         "--target-uncertainty",
@@ -232,7 +287,21 @@ def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -
         "--dose-to-water", action="store_true", help="dose to water in the medium instead of dose to the medium"
     )
     command.add_argument("--calibration", metavar="FILE", help="CT number to density and medium, JSON (Schneider 2000)")
+    command.add_argument(
+        "--patient-in-report",
+        action="store_true",
+        help="name, ID and birth date of the patient in report.html (left out)",
+    )
     _add_machine_options(command, "the results in the folder")
+
+
+def _add_constant(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--gy-kg-per-gbq",
+        type=_positive,
+        metavar="GY_KG",
+        help="of local deposition: dose of 1 GBq that decays in 1 kg (the nuclide's, 49.73 for Y-90)",
+    )
 
 
 def _add_machine_options(command: argparse.ArgumentParser, replaced: str) -> None:

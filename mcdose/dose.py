@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 import mcdose
 from mcdose.arguments import number, thread_limit, whole
 from mcdose.arrays import home_of
 from mcdose.devices import choose_devices
+from mcdose.media import Medium
+from mcdose.media import medium as find_medium
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.problem import TARGET_ABOVE, Problem, check_problem, reports_dose
@@ -21,11 +23,16 @@ from mcdose.result import DoseResult
 
 if TYPE_CHECKING:
     from mcdose.calibration import Calibration
-    from mcdose.media import Medium
     from mcdose.monte_carlo import Progress
 
-METHODS = ("monte-carlo", "local-deposition")
-SCALINGS = ("target", "none")
+SCALINGS = {
+    "monte-carlo": ("target", "none", "source", "multiple-kernels"),  # Monte Carlo has no use for any
+    "voxel-kernel": ("target", "none", "source", "multiple-kernels"),
+    "local-deposition": ("target", "none"),
+}
+METHODS = tuple(SCALINGS)
+PRECISIONS = ("double", "single")
+MAX_MEMORY = 4_000_000_000  # bytes, of a convolution
 
 
 def absorbed_dose(
@@ -41,6 +48,9 @@ def absorbed_dose(
     method: str = "monte-carlo",
     density_scaling: str = "target",
     gy_kg_per_gbq: float | None = None,
+    kernel_medium: str | Medium | None = None,
+    precision: str = "double",
+    max_memory: int = MAX_MEMORY,
     histories: int | None = None,
     target_uncertainty: float | None = None,
     first_history: int = 0,
@@ -72,11 +82,24 @@ def absorbed_dose(
         CT numbers on the same grid, instead of density and medium.
     calibration : Calibration, optional
         CT number to density and medium; None is `mcdose.calibration.SCHNEIDER`.
-    method : "monte-carlo" or "local-deposition"
-    density_scaling : "target" or "none"
-        For local deposition: mass from the voxel's density, or from the medium's own density.
+    method : "monte-carlo", "voxel-kernel" or "local-deposition"
+        Full transport, convolution with the S values of a uniform medium, or all energy where it is born.
+    density_scaling : "target", "none", "source" or "multiple-kernels"
+        For local deposition: "target", mass from the voxel's density, or "none", from the medium's own. For
+        convolution, see docs/comparison.md: "none", dose as in the kernel's medium (Bolch 1999); "target", times the
+        kernel's density over the target voxel's (Dieudonne 2013); "source", over the source voxel's;
+        "multiple-kernels", each target from the kernel of its own medium, scaled to its density (Lee 2018).
     gy_kg_per_gbq : float, optional [Gy kg/GBq]
         For local deposition: the constant of a whole decay; None is the nuclide's.
+    kernel_medium : str or Medium, optional
+        For convolution: the medium of the kernel, at its own density. None: the medium of the voxels where all have
+        the same (at their density, if all have the same), else "soft-tissue".
+    precision : "double" or "single"
+        For convolution: single is faster and smaller, with dose below 1e-6 of the largest lost in rounding (set to 0).
+        Bremsstrahlung beyond the range of electrons is in double precision always.
+    max_memory : int [bytes]
+        For convolution: what the call may take beside its arguments; a grid that needs more is convolved in
+        overlapping blocks. Default 4e9. A device takes it of its own memory.
     histories : int, optional
         Decays to simulate at most. With neither this nor `target_uncertainty`: 10 million.
     target_uncertainty : float, optional
@@ -131,10 +154,10 @@ def absorbed_dose(
         parameters = TransportParameters() if parameters is None else parameters
         if not isinstance(parameters, TransportParameters):
             raise TypeError(f"parameters must be TransportParameters, got {type(parameters).__name__}")
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-        if density_scaling not in SCALINGS:
-            raise ValueError(f"density_scaling must be one of {', '.join(SCALINGS)}, got {density_scaling!r}")
+        chosen_medium = check_scaling(method, density_scaling, kernel_medium)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        max_memory = whole("max_memory", max_memory, 1, 2**62)
         density_floor_g_cm3 = number("density_floor_g_cm3", density_floor_g_cm3)
         if not 0.0 <= density_floor_g_cm3 <= 25.0:
             raise ValueError(f"density_floor_g_cm3 must lie within 0 and 25 g/cm3, got {density_floor_g_cm3}")
@@ -159,11 +182,13 @@ def absorbed_dose(
                     f"up to {float(problem.density.max()):.3g} g/cm3"
                 )
 
-        factors = np.ones(len(problem.media))
-        if dose_to_water:
+        def to_reported(of: tuple[Medium, ...]) -> NDArray[np.float64]:
+            if not dose_to_water:
+                return np.ones(len(of))
             from mcdose.stopping_ratio import water_to_medium
 
-            factors = water_to_medium(problem.media, named.name, parameters.delta_cut_mev)
+            return water_to_medium(of, named.name, parameters.delta_cut_mev)
+
         provenance = _provenance(problem, named.name, method, dose_to_water, density_floor_g_cm3)
 
         if method == "local-deposition":
@@ -176,18 +201,27 @@ def absorbed_dose(
                 density_scaling,
                 density_floor_g_cm3,
                 checked_regions,
-                factors,
+                to_reported(problem.media),
                 provenance,
             )
 
         from mcdose.engine.cpu import thread_count
+
+        if method == "voxel-kernel":
+            from mcdose.voxel_convolution import Choices, voxel_convolution
+
+            choices = Choices(density_scaling, chosen_medium, precision, max_memory, devices[0], thread_count(threads))
+            return voxel_convolution(
+                problem, named.name, choices, density_floor_g_cm3, checked_regions, to_reported, provenance
+            )
+
         from mcdose.maps import Scale
         from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, run
 
         if histories is None and target_uncertainty is None:
             histories = DEFAULT_HISTORIES
         request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads), devices)
-        scale = Scale(problem.total_decays, density_floor_g_cm3, factors)
+        scale = Scale(problem.total_decays, density_floor_g_cm3, to_reported(problem.media))
         return run(
             problem,
             named.name,
@@ -198,6 +232,23 @@ def absorbed_dose(
             progress,
             {**provenance, "parameters": asdict(parameters)},
         )
+
+
+def check_scaling(method: str, density_scaling: str, kernel_medium: str | Medium | None) -> Medium | None:
+    """Return the medium of the kernel asked for, None for none, or raise for what does not go together."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if density_scaling not in SCALINGS[method]:
+        known = ", ".join(SCALINGS[method])
+        raise ValueError(f"density_scaling of {method} must be one of {known}, got {density_scaling!r}")
+    if kernel_medium is None:
+        return None
+    if method != "voxel-kernel" or density_scaling == "multiple-kernels":
+        raise TypeError(
+            "kernel_medium goes with method 'voxel-kernel' and one kernel, got method "
+            f"{method!r} and density_scaling {density_scaling!r}"
+        )
+    return kernel_medium if isinstance(kernel_medium, Medium) else find_medium(kernel_medium)
 
 
 def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.arrays import module_of, on_gpu
-from mcdose.engine.cpu import cpu_name
+from mcdose.noiseless import noiseless_result
 from mcdose.nuclides import nuclide
 from mcdose.problem import Problem, reports_dose
-from mcdose.regions import Region, empty_regions
-from mcdose.result import DoseResult, RegionDose
+from mcdose.regions import Region
+from mcdose.result import DoseResult
 
 
 def local_deposition(
@@ -38,46 +38,21 @@ def local_deposition(
     module = module_of(problem.density)
     own = module.asarray([medium.density_g_cm3 for medium in problem.media])
     to_reported = module.asarray(factors)
-    dose = module.empty(problem.density.size, np.float32)
-    per_slab = dose.size // problem.shape[0]
-    lost = 0.0
-    for z in range(problem.shape[0]):
-        part = slice(z * per_slab, (z + 1) * per_slab)
-        tia = problem.tia_bq_s[z].ravel().astype(np.float64)
-        density = problem.density[part].astype(np.float64)
-        index = problem.medium_index[part]
-        kept = reports_dose(problem.density[part], floor)
-        lost += float(tia[~kept].sum())
-        mass_kg = (density if density_scaling == "target" else own[index]) * (problem.voxel_cm3 * 1e-3)
-        per_decay = gy_kg_per_decay / module.where(kept, mass_kg, 1.0)
-        dose[part] = module.where(kept, tia * per_decay * to_reported[index], 0.0)
-    total = problem.total_decays
-    warnings = empty_regions(regions)
-    if lost > 0.0:
-        warnings += (
-            f"{100.0 * lost / total:.2g} % of the decays lie in voxels below {floor} g/cm3, which report no dose",
-        )
-    shaped = dose.reshape(problem.shape)
-    return DoseResult(
-        dose_gy=shaped,
-        relative_uncertainty=None,
-        method="local-deposition",
-        device=f"cuda:{dose.device.id}" if on_gpu(dose) else "cpu",
-        seed=None,
-        histories=0,
-        seconds=time.perf_counter() - begun,
-        total_decays=total,
-        cancelled=False,
-        warnings=warnings,
-        energy_quanta=None,
-        faults=None,
-        regions={name: RegionDose(_mean(dose, region), None) for name, region in regions.items()},
-        voxel_mm=problem.voxel_mm,
-        provenance={**provenance, "target": cpu_name(), "gy_kg_per_gbq": constant, "density_scaling": density_scaling},
+    dose = module.empty(problem.shape, np.float32)
+    densities, media = problem.density.reshape(problem.shape), problem.medium_index.reshape(problem.shape)
+    for part in problem.slabs():
+        index = media[part]
+        kept = reports_dose(densities[part], floor)
+        density = densities[part].astype(np.float64) if density_scaling == "target" else own[index]
+        per_decay = gy_kg_per_decay / module.where(kept, density * (problem.voxel_cm3 * 1e-3), 1.0)
+        dose[part] = module.where(kept, problem.tia_bq_s[part] * per_decay * to_reported[index], 0.0)
+    return noiseless_result(
+        problem,
+        dose,
+        "local-deposition",
+        f"cuda:{dose.device.id}" if on_gpu(dose) else "cpu",
+        floor,
+        regions,
+        begun,
+        {**provenance, "gy_kg_per_gbq": constant, "density_scaling": density_scaling},
     )
-
-
-def _mean(dose: Any, region: Region) -> float:
-    if not region.total:
-        return float("nan")
-    return float((dose[region.voxels].astype(np.float64) * region.weights).sum() / region.total)

@@ -1,95 +1,25 @@
-"""A folder of results that appears whole or not at all."""
+"""What `mcdose dose` writes."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcdose.errors import InputError
-
 if TYPE_CHECKING:
     from mcdose.dvh import Dvh
     from mcdose.grid import Grid
     from mcdose.io.series import Series
+    from mcdose.report.contents import Report
 
-FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json")
+FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html")
 CURVE_POINTS = 1000  # of dvh.csv, at most, besides the dose 0
-PART = ".mcdose-"  # how the temporary folder's name begins
-
-
-def require_free(folder: Path, overwrite: bool) -> None:
-    """Raise InputError if the results cannot go into a folder: they are there already, or it cannot be written."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file, a folder is needed for the results")
-    for name in FILES:
-        path = folder / name
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, a file of this name is to be written")
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists already; --overwrite replaces the results in this folder")
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    try:
-        tempfile.TemporaryDirectory(prefix=PART, dir=nearest).cleanup()
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror} ({nearest})") from error
-
-
-@contextmanager
-def whole_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary folder to write to; move its files to `folder` when the block ends without an error.
-
-    Results of an earlier run are replaced as one set: what this run did not write goes. After an error or Ctrl-C
-    everything is as it was before.
-
-    Raises
-    ------
-    InputError
-        If the results are there already and may not be replaced, or the disk cannot be written.
-    """
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=PART, dir=folder) as temporary:
-            part = Path(temporary) / "new"
-            part.mkdir()
-            yield part
-            require_free(folder, overwrite)
-            _exchange(part, folder, Path(temporary) / "old")
-    except BaseException as error:
-        for place in made:
-            with suppress(OSError):
-                place.rmdir()
-        if isinstance(error, OSError):
-            raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
-        raise
-
-
-def _exchange(new: Path, folder: Path, old: Path) -> None:
-    old.mkdir()
-    placed: list[Path] = []
-    try:
-        for name in FILES:
-            if (folder / name).exists():
-                os.replace(folder / name, old / name)
-        for file in sorted(new.iterdir(), key=lambda path: FILES.index(path.name)):
-            placed.append(folder / file.name)
-            os.replace(file, folder / file.name)
-    except BaseException:
-        for file in placed:
-            file.unlink(missing_ok=True)
-        for file in old.iterdir():
-            os.replace(file, folder / file.name)
-        raise
 
 
 def write_results(
@@ -102,19 +32,22 @@ def write_results(
     comment: str,
     curves: Mapping[str, Dvh],
     summary: Mapping[str, Any],
+    report: Report,
     overwrite: bool,
 ) -> list[Path]:
-    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz (if there is one), dvh.csv and summary.json.
+    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz (if there is one) and the other `FILES`.
 
     Returns
     -------
     list of Path
         The files written.
     """
+    from mcdose.io.folder import whole_folder
     from mcdose.io.nifti import write_nifti
     from mcdose.io.rtdose import write_rt_dose
+    from mcdose.report.page import write_report
 
-    with whole_folder(folder, overwrite) as part:
+    with whole_folder(folder, FILES, overwrite) as part:
         write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment)
         write_nifti(part / "dose.nii.gz", dose_gy, grid, description=f"Gy, {comment}")
         if relative_uncertainty is not None:
@@ -123,6 +56,7 @@ def write_results(
             )
         write_dvh(part / "dvh.csv", curves)
         write_json(part / "summary.json", summary)
+        write_report(part / "report.html", report)
         names = sorted((path.name for path in part.iterdir()), key=FILES.index)
     return [folder / name for name in names]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ MAX_MEDIA = 256
 TARGET_ABOVE = 0.1  # g/cm3; voxels up to it do not count for the target uncertainty
 SHORTEST_MM, LONGEST_MM = 0.001, 1000.0
 MAX_TIA = 1e25  # Bq s in one voxel; a million TBq for ever
+GPU_SLAB = 2**24  # voxels that a device works on at a time
+INDEXED = 2**24  # voxels looked up at a time
 MAX_DENSITY = 25.0  # g/cm3; no element is denser
 
 
@@ -55,6 +57,12 @@ class Problem:
     def total_decays(self) -> float:
         """Sum of the activity map; of NumPy arrays the same to the last bit for any layout and dtype of the values."""
         return math.fsum(float(slab.astype(np.float64, order="C").sum()) for slab in self.tia_bq_s)
+
+    def slabs(self) -> Iterator[slice]:
+        """Go through the planes: one by one on the host, as many as keep a device busy there."""
+        nz, ny, nx = self.shape
+        thick = max(1, GPU_SLAB // (ny * nx)) if on_gpu(self.tia_bq_s) else 1
+        return (slice(first, min(first + thick, nz)) for first in range(0, nz, thick))
 
     @property
     def largest_density(self) -> list[float]:
@@ -205,7 +213,13 @@ def _density(density: Any, tia: Any, index: Any, media: tuple[Medium, ...]) -> A
     module = module_of(tia)
     shape = tia.shape
     if density is None:
-        return module.asarray([medium.density_g_cm3 for medium in media], np.float32)[index]
+        own = module.asarray([medium.density_g_cm3 for medium in media], np.float32)
+        if len(media) == 1:
+            return module.full(index.size, own[0], np.float32)
+        whole = module.empty(index.size, np.float32)
+        for first in range(0, index.size, INDEXED):  # NumPy makes 8 bytes of each index
+            whole[first : first + INDEXED] = own[index[first : first + INDEXED]]
+        return whole
     given = as_array("density_g_cm3", density, tia)
     if given.dtype.kind not in "fiu":
         raise TypeError(f"density_g_cm3 must hold real numbers, got dtype {given.dtype}")

@@ -137,4 +137,30 @@ def install():
         ),
     )
     sys.modules["cupy"] = module
+    sys.modules["cupyx"], sys.modules["cupyx.scipy"] = types.ModuleType("cupyx"), types.ModuleType("cupyx.scipy")
+    sys.modules["cupyx.scipy"].fft = types.SimpleNamespace(rfftn=_rfftn, irfftn=_irfftn, get_fft_plan=_plan)
     return module
+
+
+def _plan(array, shape=None, axes=None, value_type="C2C"):
+    """Return what a transform of cuFFT must find in its plan: the type, and the shape of the real array."""
+    assert type(array) is ndarray
+    assert axes is None
+    real = array.shape if shape is None else tuple(shape)
+    if value_type == "C2R":
+        assert array.shape == (*real[:-1], real[-1] // 2 + 1)
+    return value_type, real, np.result_type(array.dtype, np.complex64)
+
+
+def _rfftn(array, plan):
+    assert plan == ("R2C", array.shape, np.result_type(array.dtype, np.complex64))
+    return _made_by(np.fft.rfftn(_plain(array)).astype(plan[2]))
+
+
+def _irfftn(array, s, plan):
+    assert plan == ("C2R", tuple(s), array.dtype)
+    return _made_by(np.fft.irfftn(_plain(array), s=s, axes=(0, 1, 2)).astype(array.real.dtype))
+
+
+def _made_by(values):
+    return asarray(values)

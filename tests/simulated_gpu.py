@@ -193,6 +193,50 @@ found["local deposition"] = {
     "device": local_gpu.device == "cuda:0",
 }
 
+# The transforms are NumPy's here, and the kernels made up: plain Python is too slow to integrate one.
+from types import SimpleNamespace  # noqa: E402
+
+import mcdose.voxel_convolution as convolution  # noqa: E402
+from mcdose.convolution.even_kernel import EvenKernel  # noqa: E402
+from mcdose.kernel_pair import KernelPair  # noqa: E402
+
+real_pair = convolution.kernel_pair
+made_up = KernelPair(
+    EvenKernel(generator.random((3, 3, 2))),
+    EvenKernel(generator.random((2, 2, 3))),
+    (2, 3, 2),
+    11.3,
+    SimpleNamespace(emitted_mev=1.0, histories=1, provenance={}),
+)
+convolution.kernel_pair = lambda *arguments: made_up
+found["convolution"] = {}
+for scaling in ("none", "target", "source", "multiple-kernels"):
+    how = {"method": "voxel-kernel", "density_scaling": scaling, "max_memory": 300_000, "dose_to_water": True}
+    by_cpu = mcdose.absorbed_dose(TIA, device="cpu", **how, **local)
+    by_gpu = mcdose.absorbed_dose(cupy.asarray(TIA), **how, **on_device(local))
+    sent = mcdose.absorbed_dose(TIA, device="cuda:1", **how, **local)
+    found["convolution"] |= {
+        f"{scaling}, dose": np.allclose(by_gpu.dose_gy.get(), by_cpu.dose_gy, rtol=1e-6) and by_cpu.dose_gy.any(),
+        f"{scaling}, sent": np.allclose(sent.dose_gy, by_cpu.dose_gy, rtol=1e-6) and type(sent.dose_gy) is np.ndarray,
+        f"{scaling}, regions": all(
+            abs(by_gpu.regions[name].mean_gy / by_cpu.regions[name].mean_gy - 1.0) < 1e-6 for name in local["regions"]
+        ),
+        f"{scaling}, device": (by_gpu.device, sent.device) == ("cuda:0", "cuda:1"),
+    }
+found["convolution"] = {name: bool(value) for name, value in found["convolution"].items()}
+whole = {"method": "voxel-kernel", "precision": "single", **local}
+found["convolution"]["in single precision"] = bool(
+    np.allclose(
+        mcdose.absorbed_dose(cupy.asarray(TIA), **on_device(whole)).dose_gy.get(),
+        mcdose.absorbed_dose(TIA, device="cpu", **whole).dose_gy,
+        rtol=1e-4,
+    )
+)
+fake_cupy.BYTES_FREE[0] = 1000
+found["convolution runs out"] = caught(MemoryError, mcdose.absorbed_dose, TIA, device="cuda", **whole)
+fake_cupy.BYTES_FREE[0] = 2**34
+convolution.kernel_pair = real_pair
+
 parts = [
     mcdose.absorbed_dose(TIA, device="cuda", histories=48, first_history=32, **WORLD),
     mcdose.absorbed_dose(TIA, device="cpu", histories=32, **WORLD),

@@ -13,19 +13,19 @@ import pydicom
 import pytest
 import SimpleITK
 from images import ct_series, pet_series, reference_images, rtstruct
+from patients import WATER_HU, nifti, water_block
 
 import mcdose
 from mcdose import outputs
 from mcdose.cli import main
 from mcdose.commands.console import bar
 
-FILES = {"dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json"}
+FILES = {"dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html"}
 KEYS = """
     mcdose_version nuclide method device histories seconds histories_per_second seed voxel_mm shape total_decays
     emitted_mev deposited_mev escaped_mev max_dose_gy mean_dose_gy structures
 """.split()  # noqa: SIM905 # as the contract has them
 MEAN_LIFE_S = 64.1 * 3600.0 / math.log(2.0)
-WATER_HU = 0.0
 WATER_DENSITY = 0.93 + 0.10 * 98.0 / 112.0  # between the nodes (-98, 0.93) and (14, 1.03) of Schneider's calibration
 SMALL = ("--histories", "20000")
 
@@ -42,27 +42,9 @@ def run(capsys):
     return command
 
 
-def nifti(path, values, voxel_mm=(6.0, 5.0, 4.0), origin_mm=(0.0, 0.0, 0.0)):
-    dz, dy, dx = voxel_mm
-    z, y, x = origin_mm
-    affine = np.array([[-dx, 0, 0, -x], [0, -dy, 0, -y], [0, 0, dz, z], [0, 0, 0, 1.0]])
-    nibabel.save(nibabel.Nifti1Image(np.asarray(values, dtype=np.float32).transpose(2, 1, 0), affine), path)
-    return path
-
-
 @pytest.fixture
 def patient(tmp_path):
-    """A block of water, 8 x 10 x 12 voxels of 6 x 5 x 4 mm, with 1 MBq/mL throughout, one slice of air at the top."""
-    hu = np.full((8, 10, 12), WATER_HU)
-    hu[-1] = -1000.0
-    labels = np.zeros(hu.shape)
-    labels[2:5, 3:7, 4:8] = 1
-    labels[6:8, 3:7, 4:8] = 2
-    return [
-        *("--activity", nifti(tmp_path / "activity.nii.gz", np.full(hu.shape, 1e6))),
-        *("--ct", nifti(tmp_path / "ct.nii.gz", hu)),
-        *("--structures", nifti(tmp_path / "labels.nii.gz", labels)),
-    ]
+    return water_block(tmp_path)
 
 
 def summary_of(folder):
@@ -173,6 +155,24 @@ def test_monte_carlo_gives_local_deposition_beside_it(run, patient, tmp_path):
     beside, alone = summary_of(tmp_path / "mc"), summary_of(tmp_path / "ld")
     means = {name: figures["mean_gy"] for name, figures in alone["structures"].items()}
     assert beside["local_deposition"] == pytest.approx(means, rel=1e-6)
+
+
+def test_voxel_kernel_with_its_scaling_and_medium(run, patient, tmp_path):
+    base = ("dose", *patient, "--method", "voxel-kernel", "-o")
+    code, out, _ = run(*base, tmp_path / "target")
+    assert code == 0
+    assert "voxel kernel" in out
+    assert run(*base, tmp_path / "none", "--density-scaling", "none", "--kernel-medium", "liver")[0] == 0
+    target, none = summary_of(tmp_path / "target"), summary_of(tmp_path / "none")
+    assert target["provenance"]["kernels"][0]["medium"] == "soft-tissue"
+    assert none["provenance"]["kernels"][0]["medium"] == "liver"
+    assert (target["method"], target["seed"]) == ("voxel-kernel", None)
+    (note,) = target["notes"]
+    assert "blur of PET" in note
+    assert target["local_deposition"] is not None
+    doses = [next(iter(summary["structures"].values()))["mean_gy"] for summary in (target, none)]
+    assert doses[1] / doses[0] == pytest.approx(WATER_DENSITY / 1.06, rel=0.01)  # liver's range is a little shorter
+    assert {path.name for path in (tmp_path / "none").iterdir()} == FILES - {"uncertainty.nii.gz"}
 
 
 def test_activity_unit_per_voxel(run, patient, tmp_path):
@@ -368,6 +368,30 @@ BAD_INPUT = {
         lambda t, p: [*bad(t, p), "--method", "local-deposition", "--histories", "9"],
         "--histories goes with --method monte-carlo, got --method local-deposition",
     ),
+    "scaling without a use": (
+        lambda t, p: [*bad(t, p), "--density-scaling", "none"],
+        "--density-scaling goes with --method voxel-kernel or local-deposition, got --method monte-carlo",
+    ),
+    "scaling of another method": (
+        lambda t, p: [*bad(t, p), "--method", "local-deposition", "--density-scaling", "source"],
+        "density_scaling of local-deposition must be one of target, none, got 'source'",
+    ),
+    "kernel of many media": (
+        lambda t, p: [
+            *bad(t, p),
+            "--method",
+            "voxel-kernel",
+            "--density-scaling",
+            "multiple-kernels",
+            "--kernel-medium",
+            "lung",
+        ],
+        "--kernel-medium goes with one kernel, got --density-scaling multiple-kernels",
+    ),
+    "no such medium": (
+        lambda t, p: [*bad(t, p), "--method", "voxel-kernel", "--kernel-medium", "jelly"],
+        "medium must be one of water, soft-tissue",
+    ),
     "no activity": (lambda t, p: ["--ct", t, "-o", t / "out"], "required: --activity"),
     "no calibration": (lambda t, p: [*bad(t, p), "--calibration", t / "no.json"], "no.json cannot be read"),
     "output below a file": (
@@ -451,7 +475,7 @@ def test_failure_between_renames_puts_the_old_results_back(run, patient, tmp_pat
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(outputs.os, "replace", failing)
+    monkeypatch.setattr("mcdose.io.folder.os.replace", failing)
     assert run(*argv, "--overwrite")[0] == 130
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

@@ -22,6 +22,8 @@ def test_bench_as_json(capsys):
         assert run["ns_per_flight"] * run["flights_per_second"] == pytest.approx(1e9)
         assert 10.0 < run["flights_per_history"] < 20.0
         assert run["joules_per_million_histories"] is None  # the CPU's is not read
+    for run in row["convolution"].values():
+        assert 0.0 < run["seconds"] < 60.0
     tumours = row["demo_tumours_1_percent"]
     assert tumours["histories"] > 1e7
     assert (tumours["reached"] is None) == (not tumours["measured"])
@@ -30,7 +32,7 @@ def test_bench_as_json(capsys):
 def test_bench_in_words(capsys):
     assert main(["bench", "--quick", "--device", "cpu"]) == 0
     captured = capsys.readouterr()
-    for word in ("histories/s", "ns/flight", "demo phantom", "first call", "1 % in the voxels"):
+    for word in ("histories/s", "ns/flight", "demo phantom", "first call", "1 % in the voxels", "convolution, water"):
         assert word in captured.out
     assert "measuring cpu" in captured.err
 

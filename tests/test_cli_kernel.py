@@ -12,7 +12,7 @@ import pytest
 
 import mcdose.engine.cpu
 import mcdose.jit  # the real folder of compiled code is found before the tests move the cache of kernels
-from mcdose import load_kernel
+from mcdose import known_kernel, load_kernel
 from mcdose.cli import main
 from mcdose.commands.kernel import shell_edges
 from mcdose.kernel import PointKernel, VoxelKernel
@@ -28,7 +28,7 @@ def cache(tmp_path, monkeypatch):
     """Keep pieces and simulated kernels out of the user's cache."""
     folder = tmp_path / "cache"
     monkeypatch.setattr("mcdose.jit.cache_root", lambda: folder)
-    monkeypatch.setattr(VOXEL_MODULE, "_cache_file", lambda nuclide, medium: folder / f"{medium.name}.h5")
+    monkeypatch.setattr(known_kernel, "cache_file", lambda nuclide, medium: folder / f"{medium.name}.h5")
     monkeypatch.delenv("MCDOSE_KERNELS", raising=False)
     return folder
 
@@ -230,7 +230,7 @@ def test_voxel_csv_stands_and_is_replaced_when_asked(tmp_path):
 
 def test_voxel_kernel_takes_a_point_kernel_that_is_known(run, out, cache, monkeypatch):
     """Of a medium that the library lacks, the point kernel is simulated once; the second voxel size needs no run."""
-    monkeypatch.setattr(VOXEL_MODULE, "SIMULATED_HISTORIES", 2 * BATCH)
+    monkeypatch.setattr(known_kernel, "SIMULATED_HISTORIES", 2 * BATCH)
     argv = ("voxel", "--medium", "muscle", "--radius-mm", 9)
     code, text, err = run(*argv, "--voxel-mm", 3, "-o", out / "3.h5")
     assert (code, err) == (0, "")

@@ -253,6 +253,46 @@ def test_point_kernel_is_that_of_the_cpu():
     assert not any(gpu.provenance["faults"].values())
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_convolution_is_that_of_the_cpu(precision):
+    """Arrays on the device or sent there, whole or in blocks; the caller's plans of cuFFT are left alone."""
+    import cupy
+
+    activity = tia(60)
+    how = {"voxel_mm": (3.0, 3.0, 2.0), "method": "voxel-kernel", "precision": precision}
+    cpu = mcdose.absorbed_dose(activity, device="cpu", **how).dose_gy
+    plans = cupy.fft.config.get_plan_cache().get_curr_size()
+    error = 1e-6 * cpu.max()
+    resident = mcdose.absorbed_dose(cupy.asarray(activity), **how)
+    assert resident.device.startswith("cuda:")
+    np.testing.assert_allclose(resident.dose_gy.get(), cpu, rtol=1e-5, atol=error)
+    sent = mcdose.absorbed_dose(activity, device="cuda", max_memory=60_000_000, **how)
+    np.testing.assert_allclose(sent.dose_gy, cpu, rtol=1e-5, atol=error)
+    assert cupy.fft.config.get_plan_cache().get_curr_size() == plans
+    again = mcdose.absorbed_dose(cupy.asarray(activity), **how)
+    assert again.dose_gy.get().tobytes() == resident.dose_gy.get().tobytes()
+
+
+def test_convolution_out_of_memory_leaves_nothing():
+    import cupy
+
+    pool = cupy.get_default_memory_pool()
+    activity = cupy.asarray(tia(80))
+    how = {"voxel_mm": (3.0, 3.0, 3.0), "method": "voxel-kernel"}
+    first = mcdose.absorbed_dose(activity, **how)
+    del first
+    pool.free_all_blocks()
+    before, limit = pool.used_bytes(), pool.get_limit()
+    pool.set_limit(size=before + 2**24)
+    try:
+        with pytest.raises(MemoryError, match="ran out of memory"):
+            mcdose.absorbed_dose(activity, **how)
+    finally:
+        pool.set_limit(size=limit)
+    assert pool.used_bytes() <= before
+    assert mcdose.absorbed_dose(activity, **how).dose_gy.any()
+
+
 def test_several_threads_of_python(plain):
     """Runs at the same time, each from a thread of its own, are those of one after the other."""
     from concurrent.futures import ThreadPoolExecutor

@@ -33,7 +33,7 @@ def found():
     "case",
     [
         "one device", "two devices", "photons on the spot", "no room aside", "arrays on the device", "cancelled",
-        "merged with the CPU", "point kernel", "local deposition", "target",
+        "merged with the CPU", "point kernel", "local deposition", "target", "convolution",
     ],
 )  # fmt: skip
 def test_simulator_equals_plain_python(found, case):
@@ -66,6 +66,7 @@ def test_simulator_devices(found):
         "cancelled at once": ("before the first batch",),
         "does not fit": ("cuda:0", "GiB free", "(4, 5, 6)", "needs"),
         "runs out": ("cuda:0", "ran out of memory"),
+        "convolution runs out": ("cuda:0", "ran out of memory", "max_memory"),
     }.items(),
 )
 def test_simulator_refuses(found, case, words):

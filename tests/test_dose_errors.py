@@ -92,8 +92,8 @@ WRONG = [
     ({"ct_hu": ONES, "calibration": "schneider"}, TYPE, ("calibration", "mcdose.Calibration", "str")),
     ({"calibration": SCHNEIDER}, TYPE, ("calibration", "ct_hu", "no ct_hu")),
     # method and what goes with it
-    ({"method": "voxel"}, VALUE, ("method", "monte-carlo, local-deposition", "'voxel'")),
-    ({"density_scaling": "source"}, VALUE, ("density_scaling", "target, none", "'source'")),
+    ({"method": "voxel"}, VALUE, ("method", "monte-carlo, voxel-kernel, local-deposition", "'voxel'")),
+    ({"density_scaling": "both"}, VALUE, ("density_scaling", "target, none", "'both'")),
     ({"gy_kg_per_gbq": -1.0}, VALUE, ("gy_kg_per_gbq", "between 0 and 1e6", "-1.0")),
     ({"gy_kg_per_gbq": float("nan")}, VALUE, ("gy_kg_per_gbq", "between 0 and 1e6", "nan")),
     ({"gy_kg_per_gbq": "50"}, TYPE, ("gy_kg_per_gbq", "number", "'50'")),
@@ -140,10 +140,10 @@ def named(case):
     )
 
 
-@pytest.mark.parametrize("method", ["monte-carlo", "local-deposition"])
+@pytest.mark.parametrize("method", ["monte-carlo", "voxel-kernel", "local-deposition"])
 @pytest.mark.parametrize(("arguments", "kind", "words"), WRONG, ids=[named(case) for case in WRONG])
 def test_wrong_argument(arguments, kind, words, method):
-    if method == "local-deposition" and ("method" in arguments or words[1] in ("above 0.1 g/cm3", "floor")):
+    if method != "monte-carlo" and ("method" in arguments or words[1] in ("above 0.1 g/cm3", "floor")):
         return  # no such rule for this method
     complete = {"tia_bq_s": ONES, "voxel_mm": (3, 3, 3), "method": method, **arguments}
     with pytest.raises(kind) as caught:

@@ -22,9 +22,16 @@ def test_dose_example(capsys):
     assert second.startswith("D70 ")
 
 
+def test_comparison_example(capsys):
+    """Goes on where the first ends: a cube that loses a tenth of its energy is not what local deposition says."""
+    exec(compile("".join(python_examples()[:2]), "README.md", "exec"), {})
+    rate = float(re.search(r"gamma 3 % / 3 mm: ([\d.]+) %", capsys.readouterr().out)[1])
+    assert 10.0 < rate < 90.0
+
+
 def test_kernel_example(capsys):
     """X90 of three codes, Lanconelli's order of size, and the mean of a spectrum by hand (linear pieces)."""
-    exec(compile(python_examples()[1], "README.md", "exec"), {})
+    exec(compile(python_examples()[2], "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert 5.412 <= float(re.search(r"within ([\d.]+) mm", lines[0])[1]) <= 5.471
     assert 1.5 < float(re.search(r"value ([\d.]+)", lines[1])[1]) < 1.65

@@ -1,7 +1,6 @@
 """Voxel S values: the integration over a point kernel against closed forms, and against direct simulation."""
 
 import shutil
-import sys
 from dataclasses import replace
 from itertools import permutations
 
@@ -9,9 +8,11 @@ import numpy as np
 import pytest
 
 import mcdose
+from mcdose import known_kernel
 from mcdose.kernel import PointKernel
 from mcdose.kernel_file import find_kernel
-from mcdose.voxel_kernel import integrate, voxel_kernel
+from mcdose.shell_integration import integrate
+from mcdose.voxel_kernel import voxel_kernel
 
 
 def kernel_of(edges, energy, density=1.0):
@@ -64,8 +65,8 @@ def test_equivalent_voxels_of_a_cube_agree(side):
 
 def test_a_simulated_kernel_is_remembered_unless_its_histories_were_asked_for(tmp_path, monkeypatch):
     kept = tmp_path / "kernels" / "jelly.h5"
-    monkeypatch.setattr(sys.modules["mcdose.voxel_kernel"], "_cache_file", lambda nuclide, medium: kept)
-    monkeypatch.setattr(sys.modules["mcdose.voxel_kernel"], "SIMULATED_HISTORIES", 3 * 4096)
+    monkeypatch.setattr(known_kernel, "cache_file", lambda nuclide, medium: kept)
+    monkeypatch.setattr(known_kernel, "SIMULATED_HISTORIES", 3 * 4096)
     own = mcdose.Medium("jelly", {"H": 0.1, "O": 0.9}, 1.1)
     voxel_kernel("Y-90", medium=own, histories=2 * 4096)
     assert not kept.exists()
@@ -114,7 +115,7 @@ def test_both_methods_agree():
 
 def test_a_stopped_kernel_is_not_remembered(tmp_path, monkeypatch):
     kept = tmp_path / "kernels" / "muscle.h5"
-    monkeypatch.setattr(sys.modules["mcdose.voxel_kernel"], "_cache_file", lambda nuclide, medium: kept)
+    monkeypatch.setattr(known_kernel, "cache_file", lambda nuclide, medium: kept)
     stopped = voxel_kernel("Y-90", medium="muscle", progress=lambda done, total: done < 8192)
     assert stopped.cancelled
     assert stopped.provenance["histories"] == 8192

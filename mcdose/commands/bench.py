@@ -57,4 +57,8 @@ def describe(found: dict[str, Any]) -> str:
             f"  1 % in the voxels of both tumours of the demo: {tumours['seconds']:.2f} s a call, "
             f"{tumours['seconds_of_simulation']:.2f} s of simulation, {tumours['histories']:.3g} histories ({how})"
         )
+        for name, run in row["convolution"].items():
+            lines.append(
+                f"  convolution, {name}: {run['seconds']:.2f} s a call, the first {run['first_seconds']:.2f} s"
+            )
     return "\n".join(lines)

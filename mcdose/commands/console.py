@@ -56,7 +56,7 @@ class Console(logging.Handler):
             self._held.append(message)
         elif is_warning:
             self.say(f"warning: {message}")
-        elif message.startswith("compiling"):
+        elif message.startswith(("compiling", "simulating")):  # what takes long
             self.say(message)
 
     def show_held(self) -> None:

@@ -4,66 +4,46 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
+from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error, check_names, load_patient, load_phantom
+from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mcdose.calibration import Calibration
     from mcdose.case import Case
     from mcdose.result import DoseResult
 
-DENSITY_FLOOR_G_CM3 = 0.05
 DEMO_HISTORIES = 4_000_000  # a few seconds
-METHODS = {"monte-carlo": "Monte Carlo", "local-deposition": "local deposition"}
+METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
 COMMENT_LENGTH = 64  # DoseComment, VR LO
 
 
 def run_dose(args: argparse.Namespace) -> int:
     """Compute the dose in a patient."""
-
-    def load(calibration: Calibration) -> Case:
-        from mcdose.case import read_case
-
-        return read_case(
-            args.activity,
-            args.ct,
-            args.structures,
-            nuclide=args.nuclide,
-            unit=args.activity_unit,
-            calibration=calibration,
-        )
-
-    return _run(args, load)
+    return _run(args, load_patient)
 
 
 def run_demo(args: argparse.Namespace) -> int:
     """Compute the dose in the phantom."""
-
-    def load(calibration: Calibration) -> Case:
-        from mcdose.case import demo_case
-
-        return demo_case(calibration)
-
     if args.method == "monte-carlo" and args.histories is None and args.target_uncertainty is None:
         args.histories = DEMO_HISTORIES
-    return _run(args, load)
+    return _run(args, load_phantom)
 
 
-def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
-    from mcdose.outputs import require_free, to_json, write_results
+def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -> int:
+    from mcdose.io.folder import require_free
+    from mcdose.outputs import FILES, to_json, write_results
+    from mcdose.report.run import run_report
     from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
 
     _check_arguments(args)
     folder = Path(args.output)
-    require_free(folder, args.overwrite)
+    require_free(folder, FILES, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
-        case = load(_calibration(args.calibration))
+        case = load(args)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         console.show_held()
@@ -71,7 +51,7 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
         if result.cancelled:
             raise Cancelled
         local_gy = None
-        if args.method == "monte-carlo":
+        if args.method != "local-deposition":
             local = _absorbed_dose(case, parts, args, "local-deposition", console)
             local_gy = {name: region.mean_gy for name, region in local.regions.items()}
         curves = structure_curves(result.dose_gy, parts, case.grid.voxel_mm)
@@ -84,6 +64,9 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
             local_gy=local_gy,
             warnings=console.warnings,
         )
+        report = run_report(
+            case, result, summary, curves, scored, method=METHODS[result.method], patient=args.patient_in_report
+        )
         files = write_results(
             folder,
             dose_gy=result.dose_gy,
@@ -93,6 +76,7 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
             comment=_comment(result, args),
             curves=curves,
             summary=summary,
+            report=report,
             overwrite=args.overwrite,
         )
         for warning in result.warnings:
@@ -108,22 +92,21 @@ def _run(args: argparse.Namespace, load: Callable[[Calibration], Case]) -> int:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that cannot be met before any file is opened."""
-    from mcdose.devices import choose_devices
-    from mcdose.nuclides import nuclide
+    from mcdose.dose import check_scaling
 
-    with _as_input_error():
-        nuclide(args.nuclide)
-        choose_devices(args.device)
-    if args.method != "monte-carlo":
-        for option, given in (("--histories", args.histories), ("--target-uncertainty", args.target_uncertainty)):
-            if given is not None:
-                raise InputError(f"{option} goes with --method monte-carlo, got --method {args.method}")
-
-
-def _calibration(path: str | None) -> Calibration:
-    from mcdose.calibration import SCHNEIDER, Calibration
-
-    return SCHNEIDER if path is None else Calibration.from_json(path)
+    check_names(args)
+    for option, given, methods in (
+        ("--histories", args.histories, ("monte-carlo",)),
+        ("--target-uncertainty", args.target_uncertainty, ("monte-carlo",)),
+        ("--density-scaling", args.density_scaling, ("voxel-kernel", "local-deposition")),
+        ("--kernel-medium", args.kernel_medium, ("voxel-kernel",)),
+    ):
+        if given is not None and args.method not in methods:
+            raise InputError(f"{option} goes with --method {' or '.join(methods)}, got --method {args.method}")
+    if args.kernel_medium is not None and args.density_scaling == "multiple-kernels":
+        raise InputError("--kernel-medium goes with one kernel, got --density-scaling multiple-kernels")
+    with as_input_error():
+        check_scaling(args.method, args.density_scaling or "target", args.kernel_medium)
 
 
 def _absorbed_dose(
@@ -140,7 +123,13 @@ def _absorbed_dose(
             "seed": args.seed,
             "progress": console.progress,
         }
-    with _as_input_error():  # what the arguments of this function break is the user's, not a defect
+    elif method == args.method:
+        choices = {"density_scaling": args.density_scaling or "target"}
+    if method == "voxel-kernel":
+        choices["kernel_medium"] = args.kernel_medium
+    if method == "local-deposition":
+        choices["gy_kg_per_gbq"] = args.gy_kg_per_gbq
+    with as_input_error():
         result = absorbed_dose(
             activity_to_tia(case.activity_bq, args.nuclide),
             case.grid.voxel_mm,
@@ -158,14 +147,6 @@ def _absorbed_dose(
         )
     console.clear()
     return result
-
-
-@contextmanager
-def _as_input_error() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def _comment(result: DoseResult, args: argparse.Namespace) -> str:
@@ -194,27 +175,16 @@ def _report(summary: dict[str, Any]) -> str:
             [
                 name,
                 f"{figures['volume_ml']:.1f}",
-                *(_gy(figures[key]) for key in keys),
+                *(gy_text(figures[key]) for key in keys),
                 "-" if error is None else f"{100 * error:.2f}",
-                *([_gy(local.get(name))] if local else []),
+                *([gy_text(local.get(name))] if local else []),
             ]
         )
     if len(rows) > 1:
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        lines.append("")
-        for row in rows:
-            cells = [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            ]
-            lines.append("  ".join(cells))
+        lines += ["", *text_table(rows)]
     lines += [f"\nnote: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 
 
 def _times(numbers: list[float]) -> str:
     return " x ".join(f"{number:.6g}" for number in numbers)
-
-
-def _gy(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
-from mcdose.commands.dose import _as_input_error
+from mcdose.commands.inputs import as_input_error
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def _bad_shells(rule: str) -> argparse.ArgumentTypeError:
 def run_point(args: argparse.Namespace) -> int:
     """Make a point kernel."""
     files = _files(args)
-    with _as_input_error():
+    with as_input_error():
         source = _source(args.source)
     _check(args)
     from mcdose.kernel_pieces import forget_pieces
 
     with Console(verbose=args.verbose, silent=args.json) as console:
         console.show_held()
-        with _as_input_error():  # of arguments that only the simulation can judge
+        with as_input_error():  # of arguments that only the simulation can judge
             kernel, pieces = _resumable(
                 console, args, source, args.density, args.histories or POINT_HISTORIES, args.shells_mm
             )
@@ -90,7 +90,7 @@ def run_voxel(args: argparse.Namespace) -> int:
             pieces.extend(of_point)
             return point
 
-        with _as_input_error():
+        with as_input_error():
             kernel = voxel_kernel(
                 name,
                 voxel_mm,
@@ -178,7 +178,7 @@ def _check(args: argparse.Namespace) -> None:
     from mcdose.media import medium
     from mcdose.nuclides import nuclide
 
-    with _as_input_error():
+    with as_input_error():
         medium(args.medium)
         choose_devices(args.device)
         if "nuclide" in args:

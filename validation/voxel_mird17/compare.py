@@ -12,7 +12,7 @@ from mcdose.constants import MEV_TO_JOULE
 from mcdose.electron_kernels import ElectronKernels
 from mcdose.engine.cpu import cpu_name
 from mcdose.kernel import PointKernel
-from mcdose.voxel_kernel import integrate
+from mcdose.shell_integration import integrate
 from validation.beta_spectra import P32, SR89, mean_kev, spectrum
 from validation.outcome import Outcome, Row, load_case
 from validation.tables import read_table

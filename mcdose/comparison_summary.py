@@ -1,0 +1,194 @@
+"""The figures of a comparison of methods in plain JSON types: what goes into summary.json of `mcdose compare`."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcdose.comparison import DoseComparison, compare_doses
+from mcdose.methods import MAIN, Way
+from mcdose.summary import LIGHT_G_CM3, blur_notes, mean_density, structure_curves, structure_figures
+
+if TYPE_CHECKING:
+    from mcdose.case import Case
+    from mcdose.dvh import Dvh
+    from mcdose.result import DoseResult
+
+LEVELS_GY = (10.0, 30.0, 50.0, 70.0, 100.0, 120.0, 150.0, 200.0)  # of V-values and isodoses
+NOISE_NOTE = (
+    "Monte Carlo is the reference of every comparison, noise and all: its largest voxel, from which global gamma "
+    "takes its percentage, is too high by that noise, and noise in the reference makes gamma too large. The rate with "
+    "noise has the dose criterion of each voxel widened by two standard errors of Monte Carlo."
+)
+LUNG_NOTE = (
+    "{name} has a mean density of {density:.2f} g/cm3. No kernel of a uniform medium is right there: the electrons of "
+    "Y-90 reach four times as far as in tissue, so that what the liver gives to the lung beside it is missing, and "
+    "what is born in the lung stays too near. Published against Monte Carlo, mean dose of the lungs: local deposition "
+    "-27 %, voxel kernel with the target's density -28 %, without -88 % (d'Andrea 2024, a phantom); +17, +20 and "
+    "-60 % (Mikell 2015, patients). The sign depends on how much of the activity is in the lung: docs/comparison.md."
+)
+
+
+def pair_figures(
+    reference: DoseResult,
+    results: Mapping[str, DoseResult],
+    *,
+    gamma: tuple[float, float],
+    threshold: float,
+    threads: int | None,
+) -> dict[str, dict[str, DoseComparison]]:
+    """Compare each main method with the first, by global and by local gamma.
+
+    Parameters
+    ----------
+    reference : Monte Carlo
+    results : by key of the way, the main ones
+    gamma, threshold : see `mcdose.compare_doses`
+    threads : of the search
+
+    Returns
+    -------
+    dict
+        by key of the way, then "global" and "local"
+    """
+    found = {}
+    for way in MAIN[1:]:
+        found[way.key] = {
+            kind: compare_doses(
+                reference.dose_gy,
+                results[way.key].dose_gy,
+                reference.voxel_mm,
+                gamma=gamma,
+                threshold=threshold,
+                local=kind == "local",
+                relative_uncertainty_a=reference.relative_uncertainty,
+                threads=threads,
+            )
+            for kind in ("global", "local")
+        }
+    return found
+
+
+def summarise_comparison(
+    case: Case,
+    results: Mapping[Way, DoseResult],
+    parts: dict[str, NDArray[Any]],
+    scored: NDArray[np.bool_],
+    pairs: Mapping[str, Mapping[str, DoseComparison]],
+    *,
+    density_floor_g_cm3: float,
+    warnings: list[str],
+) -> tuple[dict[str, Any], dict[str, dict[str, Dvh]]]:
+    """Gather the figures of all methods.
+
+    Parameters
+    ----------
+    case, results : what went in and came out, the reference first
+    parts : structures without the voxels below the floor
+    scored : voxels at or above the floor
+    pairs : `pair_figures`
+    density_floor_g_cm3, warnings : see `mcdose.summary.summarise`
+
+    Returns
+    -------
+    summary : plain JSON types
+    curves : by key of the main methods, then by structure
+    """
+    ways = list(results)
+    reference = results[ways[0]]
+    methods: dict[str, Any] = {}
+    curves: dict[str, dict[str, Dvh]] = {}
+    for way, result in results.items():
+        drawn = structure_curves(result.dose_gy, parts, case.grid.voxel_mm)
+        if way in MAIN:
+            curves[way.key] = drawn
+        figures: dict[str, dict[str, Any]] = {
+            name: {**known, "v": {f"{level:g}": drawn[name].v(level) for level in LEVELS_GY if name in drawn}}
+            for name, known in structure_figures(case, drawn, scored, result).items()
+        }
+        methods[way.key] = {
+            "label": way.label,
+            "source": way.source,
+            **way.choices,
+            "device": result.device,
+            "seconds": result.seconds,
+            "kernels": result.provenance.get("kernels"),
+            "structures": figures,
+        }
+    for way in ways[1:]:
+        for name, mine in methods[way.key]["structures"].items():
+            base = methods[ways[0].key]["structures"][name]["mean_gy"]
+            mine["mean_difference"] = mine["mean_gy"] / base - 1.0 if base and mine["mean_gy"] is not None else None
+    summary = {
+        "mcdose_version": reference.provenance["mcdose"],
+        "nuclide": reference.provenance["nuclide"],
+        "dose_to": reference.provenance["dose_to"],
+        "reference": ways[0].key,
+        "histories": reference.histories,
+        "seconds": reference.seconds,
+        "seed": reference.seed,
+        "device": reference.device,
+        "voxel_mm": list(case.grid.voxel_mm),
+        "shape": list(case.grid.shape),
+        "origin_mm": list(case.grid.origin_mm),
+        "total_decays": reference.total_decays,
+        "emitted_mev": reference.emitted_mev,
+        "deposited_mev": reference.deposited_mev,
+        "escaped_mev": reference.escaped_mev,
+        "density_floor_g_cm3": density_floor_g_cm3,
+        "methods": methods,
+        "comparisons": {key: _comparison(pair, parts) for key, pair in pairs.items()},
+        "notes": notes(case, parts),
+        "warnings": list(dict.fromkeys(itertools.chain(warnings, *(result.warnings for result in results.values())))),
+        "inputs": case.origin,
+        "provenance": reference.provenance,
+    }
+    return summary, curves
+
+
+def notes(case: Case, parts: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Return what a reader of a comparison has to know."""
+    light = [(name, density) for name in parts if (density := mean_density(case, name)) < LIGHT_G_CM3]
+    return [*blur_notes(case), NOISE_NOTE, *(LUNG_NOTE.format(name=name, density=density) for name, density in light)]
+
+
+def _comparison(pair: Mapping[str, DoseComparison], parts: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return the figures of one method against the reference."""
+    whole = pair["global"]
+    noise = whole.noise
+    record: dict[str, Any] = {
+        "gamma_percent": whole.gamma[0],
+        "gamma_mm": whole.gamma[1],
+        "threshold": whole.threshold,
+        "normalisation_gy": whole.normalisation_gy,
+        "voxels_judged": whole.voxels_judged,
+        "rms_difference_gy": whole.rms_difference_gy,
+        "largest_difference_gy": whole.largest_difference_gy,
+        "dice": {f"{level:g}": _finite(whole.dice(level)) for level in LEVELS_GY},
+        "median_uncertainty": _finite(noise.median_uncertainty_a) if noise else None,
+        "share_within_two_sigma": _finite(noise.share_within_two_sigma) if noise else None,
+    }
+    for kind, comparison in pair.items():
+        passed = comparison.gamma_map <= 1.0
+        judged = np.isfinite(comparison.gamma_map)
+        record[kind] = {
+            "pass_rate": comparison.pass_rate,
+            "widened_pass_rate": _finite(comparison.noise.widened_pass_rate) if comparison.noise else None,
+            "mean_gamma": comparison.mean_gamma,
+            "structures": {name: _rate(passed, judged & (part >= 0.5)) for name, part in parts.items()},
+        }
+    return record
+
+
+def _rate(passed: NDArray[np.bool_], voxels: NDArray[np.bool_]) -> float | None:
+    count = int(np.count_nonzero(voxels))
+    return float(np.count_nonzero(passed & voxels) / count) if count else None
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,1 @@
+"""Convolution with even kernels, by fast Fourier transforms, on the CPU or a CUDA device."""

@@ -1,0 +1,78 @@
+"""The transforms of a convolution on a CUDA device, a block at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cupy
+import numpy as np
+from cupyx.scipy import fft
+
+from mcdose.arrays import on_gpu
+from mcdose.convolution.blocks import Plan, Span
+from mcdose.convolution.even_kernel import EvenKernel, folded
+from mcdose.engine.cuda_arrays import on_device
+
+SPECTRA = 5  # arrays as large as the spectrum that a block takes: padded, spectrum, plan, its copy, kernel
+
+
+def bytes_of(z: Span, y: Span, x: Span, *, dtype: np.dtype[Any], threads: int) -> int:
+    """Return what the transform of a block takes on the device."""
+    return SPECTRA * 2 * dtype.itemsize * z.period * y.period * (x.period // 2 + 1)
+
+
+def run(
+    source: Any,
+    kernel: EvenKernel,
+    plan: Plan,
+    dtype: np.dtype[Any],
+    floor: float,
+    deliver: Any,
+    device: str,
+    threads: int,
+) -> None:
+    """Convolve block by block; see `convolve`.
+
+    The plans of cuFFT are made here and let go, so that the caller's cache of plans is neither filled nor emptied. A
+    source on the host is sent block by block, and its results come back block by block.
+
+    Raises
+    ------
+    MemoryError
+        The device has not got what a block takes; nothing stays allocated.
+    """
+    with on_device(int(device.removeprefix("cuda:"))):
+        for z in plan.blocks:
+            failed = ""
+            try:
+                values = _block(source, kernel, (z, plan.y, plan.x), dtype, floor)
+            except cupy.cuda.memory.OutOfMemoryError as error:
+                failed = str(error)  # while the error lives, so do the arrays that its traceback sees
+            if failed:
+                cupy.get_default_memory_pool().free_all_blocks()
+                raise MemoryError(f"device {device} ran out of memory, a lower max_memory takes less: {failed}")
+            deliver(z.result, plan.y.result, plan.x.result, values if on_gpu(source) else values.get())
+            del values
+
+
+def _block(source: Any, kernel: EvenKernel, spans: tuple[Span, Span, Span], dtype: np.dtype[Any], floor: float) -> Any:
+    """Return the results of a block, on the device."""
+    z, y, x = spans
+    periods = (z.period, y.period, x.period)
+    padded = cupy.zeros(periods, dtype)
+    part = tuple(slice(0, span.source.stop - span.source.start) for span in spans)
+    padded[part] = cupy.asarray(source[z.source, y.source, x.source])
+    spectrum = fft.rfftn(padded, plan=fft.get_fft_plan(padded, value_type="R2C"))
+    del padded
+    lines = cupy.asarray(kernel.spectrum(periods).astype(dtype, copy=False)).take(
+        cupy.asarray(folded(y.period)), axis=1
+    )
+    for k, place in enumerate(folded(z.period)):
+        spectrum[k] *= lines[place]
+    del lines
+    values = fft.irfftn(spectrum, s=periods, plan=fft.get_fft_plan(spectrum, periods, value_type="C2R"))
+    del spectrum
+    for axis, span in enumerate(spans):
+        wanted = np.arange(span.result.start, span.result.stop) - span.source.start
+        values = values.take(cupy.asarray(wanted % span.period), axis=axis)
+    return cupy.where(values > floor, values, dtype.type(0))
