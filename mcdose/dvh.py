@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mcdose.arguments import whole
+from mcdose.subvoxels import split
+
 CURVE_STEPS = 1000
+MOST_PARTS = 10
 COVERAGE_ROUNDING = 1e-6  # coverage computed in float32 may exceed 1 by this much
 
 
@@ -29,7 +33,8 @@ class Dvh:
 
     Attributes
     ----------
-    mean_gy, sd_gy, min_gy, max_gy : of the voxels, weighted by coverage; the standard deviation is the population's
+    mean_gy, sd_gy, min_gy, max_gy : of the voxels or their parts, weighted by coverage; the standard
+        deviation is the population's
     volume_ml : volume of the structure, sum of coverage times voxel volume
     """
 
@@ -70,7 +75,7 @@ class Dvh:
         return Curve(dose_gy, self.volume_fraction(dose_gy))
 
 
-def dvh(dose_gy: ArrayLike, mask: ArrayLike, voxel_mm: tuple[float, float, float]) -> Dvh:
+def dvh(dose_gy: ArrayLike, mask: ArrayLike, voxel_mm: tuple[float, float, float], *, subvoxels: int = 1) -> Dvh:
     """Dose-volume histogram of a structure.
 
     A voxel whose dose is not reported (NaN, below the density floor) has no place in a histogram: it is refused, not
@@ -81,6 +86,10 @@ def dvh(dose_gy: ArrayLike, mask: ArrayLike, voxel_mm: tuple[float, float, float
     dose_gy : array, any shape [Gy]
     mask : array of the same shape, bool, or coverage of each voxel by the structure from 0 to 1
     voxel_mm : (dz, dy, dx) [mm]
+    subvoxels : parts that each voxel is cut into along each axis, 1 to 10. With 1, all of a voxel at the edge has the
+        dose of its middle, which may lie outside: with few voxels across a structure in a steep gradient, D95 is then
+        off by tens of percent. With 4, dose and edge are taken to change within voxels (`mcdose.subvoxels`); needs
+        three axes. The dose is smoothed, and its noise with it
 
     Returns
     -------
@@ -89,8 +98,8 @@ def dvh(dose_gy: ArrayLike, mask: ArrayLike, voxel_mm: tuple[float, float, float
     Raises
     ------
     ValueError
-        If the shapes differ, the mask is empty or outside 0 to 1, a dose in it is not finite, or voxel_mm is not
-        three positive numbers.
+        If the shapes differ, the mask is empty or outside 0 to 1, a dose in it is not finite, voxel_mm is not three
+        positive numbers, or subvoxels is outside 1 to 10.
     """
     dose = np.asarray(dose_gy)
     weight = np.asarray(mask)
@@ -103,6 +112,10 @@ def dvh(dose_gy: ArrayLike, mask: ArrayLike, voxel_mm: tuple[float, float, float
     if len(voxel_mm) != 3 or not all(0.0 < side < np.inf for side in voxel_mm):
         raise ValueError(f"voxel_mm must be positive, got {tuple(voxel_mm)}")
     inside = weight if weight.dtype.kind == "b" else weight != 0  # NaN coverage stays in, and is refused below
+    parts = whole("subvoxels", subvoxels, 1, MOST_PARTS)
+    if parts > 1 and dose.ndim != 3:
+        raise ValueError(f"dose_gy must have three axes (z, y, x) to be cut into subvoxels, got shape {dose.shape}")
+    grid, coverage = dose, weight
     dose = dose[inside].astype(np.float64)
     weight = weight[inside].astype(np.float64)
     if dose.size == 0:
@@ -117,6 +130,8 @@ def dvh(dose_gy: ArrayLike, mask: ArrayLike, voxel_mm: tuple[float, float, float
             "take voxels without a reported dose out of the mask"
         )
 
+    if parts > 1:
+        dose, weight = split(grid, coverage, parts)
     order = np.argsort(dose, kind="stable")
     dose, weight = dose[order], weight[order]
     total = float(weight.sum())

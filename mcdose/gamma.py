@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -120,7 +119,8 @@ def cells_within(
     distance : float64 (m,)
     """
     counts = [min(int(np.ceil(reach / side[axis])), max(shape[axis] - 1, 1)) for axis in range(3)]
-    cells = np.array(list(product(*[range(-count, count) for count in counts])), np.int64)
+    axes = np.meshgrid(*[np.arange(-count, count) for count in counts], indexing="ij")
+    cells = np.stack(axes, axis=-1).reshape(-1, 3)
     nearest = np.maximum(cells, -(cells + 1)).clip(0) * side
     distance = np.sqrt((nearest**2).sum(axis=1))
     order = np.argsort(distance, kind="stable")

@@ -21,7 +21,8 @@ python -m validation --quick                                        # all with f
 A figure outside its limit makes its case fail, stays in the table and makes the command return 1.
 
 The figures need matplotlib (dependency group `validation`). `carry_references.py` and `carry_penelope.py` show how each
-reference.csv came from the files of the reference codes, `penelope.py` how ours were run.
+reference.csv came from the files of the reference codes, `penelope.py` how ours were run, `carry_peers.py` how other
+programs computed gamma and histograms.
 `tests/test_validation_short.py` runs what `--quick` runs.
 
 DPM: the only voxel S values to be had are two self values of Y-90 in public tests; they are in

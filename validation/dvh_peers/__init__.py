@@ -1,0 +1,1 @@
+"""Points of dose-volume histograms, against plastimatch and dicompyler-core."""

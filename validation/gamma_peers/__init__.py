@@ -1,0 +1,1 @@
+"""Gamma pass rates, against pymedphys and plastimatch."""
