@@ -22,7 +22,7 @@ METHOD = (
 
 CONVOLUTION = (
     "Bolch et al., MIRD Pamphlet 17, J. Nucl. Med. 40 (1999) 11S (voxel S values)",
-    "Lanconelli et al., Phys. Med. Biol. 57 (2012) 517 (voxel S values of voxels of any size)",
+    "Lanconelli et al., Phys. Med. Biol. 57 (2012) 517 (database of voxel S values)",
 )
 SCALINGS = {
     "target": ("Dieudonne et al., J. Nucl. Med. 54 (2013) 236 (kernels corrected by the target's density)",),
@@ -36,8 +36,7 @@ def citations(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) 
         convolved = result.method == "voxel-kernel"
         simulated, source = bool(result.histories) or convolved, result.provenance["nuclide"]
         media = [(medium["name"], medium["sources"]) for medium in result.provenance["media"]]
-        names = [kernel["medium"] for kernel in result.provenance.get("kernels", ())]
-        media += [(name, find_medium(name).sources) for name in names if name in known_media()]
+        media += [(kernel["medium"], kernel["sources"]) for kernel in result.provenance.get("kernels", ())]
     else:
         simulated, convolved = True, False
         source = result.nuclide if isinstance(result, VoxelKernel) else getattr(result, "source", None)

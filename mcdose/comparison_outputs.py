@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mcdose.comparison import DoseComparison
 from mcdose.methods import MAIN, Way
 from mcdose.outputs import write_dvh, write_json
+from mcdose.result_files import EVERY
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from mcdose.report.contents import Report
     from mcdose.result import DoseResult
 
-FILES = (
-    *(f"dose_{way.key}.nii.gz" for way in MAIN),
-    "uncertainty.nii.gz",
-    *(f"{what}_{way.key}.nii.gz" for way in MAIN[1:] for what in ("difference", "gamma")),
-    "dvh.csv",
-    "summary.json",
-    "report.html",
-)
 MOST_REPORT_VOXELS = 1_500_000  # there are six images, not two
 
 
@@ -38,7 +31,7 @@ def write_comparison(
     report: Report,
     overwrite: bool,
 ) -> list[Path]:
-    """Write the maps of the main methods, of their differences and of global gamma, and the other `FILES`.
+    """Write maps of the main methods, of their differences and of global gamma, and the other files of `COMPARISON`.
 
     Returns
     -------
@@ -50,7 +43,7 @@ def write_comparison(
     from mcdose.report.page import page
 
     grid = case.grid
-    with whole_folder(folder, FILES, overwrite) as part:
+    with whole_folder(folder, EVERY, overwrite) as part:
         for way in MAIN:
             text = f"Gy, {way.label}"
             write_nifti(part / f"dose_{way.key}.nii.gz", results[way].dose_gy, grid, description=text)
@@ -70,5 +63,5 @@ def write_comparison(
         )
         write_json(part / "summary.json", summary)
         (part / "report.html").write_text(page(report, MOST_REPORT_VOXELS), encoding="utf-8")
-        names = sorted((path.name for path in part.iterdir()), key=FILES.index)
+        names = sorted((path.name for path in part.iterdir()), key=EVERY.index)
     return [folder / name for name in names]

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.result_files import EVERY
+
 if TYPE_CHECKING:
     from mcdose.dvh import Dvh
     from mcdose.grid import Grid
     from mcdose.io.series import Series
     from mcdose.report.contents import Report
 
-FILES = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html")
 CURVE_POINTS = 1000  # of dvh.csv, at most, besides the dose 0
 
 
@@ -35,7 +36,7 @@ def write_results(
     report: Report,
     overwrite: bool,
 ) -> list[Path]:
-    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz (if there is one) and the other `FILES`.
+    """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz if there is one, and the other files of `DOSE`.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def write_results(
     from mcdose.io.rtdose import write_rt_dose
     from mcdose.report.page import write_report
 
-    with whole_folder(folder, FILES, overwrite) as part:
+    with whole_folder(folder, EVERY, overwrite) as part:
         write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment)
         write_nifti(part / "dose.nii.gz", dose_gy, grid, description=f"Gy, {comment}")
         if relative_uncertainty is not None:
@@ -57,7 +58,7 @@ def write_results(
         write_dvh(part / "dvh.csv", curves)
         write_json(part / "summary.json", summary)
         write_report(part / "report.html", report)
-        names = sorted((path.name for path in part.iterdir()), key=FILES.index)
+        names = sorted((path.name for path in part.iterdir()), key=EVERY.index)
     return [folder / name for name in names]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mcdose.case import Case
     from mcdose.result import DoseResult
 
+SMALL_ML, SUBVOXELS = 50.0, 4  # voxels of smaller structures are cut for their histograms,
+WHOLE = 0.999  # where there are voxels of less coverage
 LIGHT_G_CM3 = 0.6  # a structure of a lower mean density is taken for lung, whatever its name
 LUNG_NOTE = (
     "local deposition leaves all of the energy to the small mass of its voxel, while electrons take part of it out of "
@@ -44,10 +46,20 @@ def scored_structures(case: Case, scored: NDArray[np.bool_]) -> dict[str, NDArra
 
 
 def structure_curves(
-    dose_gy: NDArray[np.float32], parts: dict[str, NDArray[Any]], voxel_mm: tuple[float, float, float]
+    dose_gy: NDArray[np.float32],
+    parts: dict[str, NDArray[Any]],
+    scored: NDArray[np.bool_],
+    voxel_mm: tuple[float, float, float],
 ) -> dict[str, Dvh]:
-    """Dose-volume histograms of structures."""
-    return {name: dvh(dose_gy, part, voxel_mm) for name, part in parts.items()}
+    """Dose-volume histograms of structures; of small ones whose outline cuts voxels, below the size of a voxel."""
+    reported = np.where(scored, dose_gy, np.float32("nan"))
+    voxel_ml = float(np.prod(voxel_mm)) / 1000.0
+    curves = {}
+    for name, part in parts.items():
+        cut = np.count_nonzero((part > 0.0) & (part < WHOLE))
+        small = float(part.sum(dtype=np.float64)) * voxel_ml < SMALL_ML
+        curves[name] = dvh(reported, part, voxel_mm, subvoxels=SUBVOXELS if cut and small else 1)
+    return curves
 
 
 def structure_figures(

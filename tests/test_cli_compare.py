@@ -7,13 +7,13 @@ import nibabel
 import numpy as np
 import pytest
 from images import reference_images
-from patients import water_block
+from patients import nifti, water_block
 from reports import Reader
 
 import mcdose
 from mcdose.cli import main
-from mcdose.comparison_outputs import FILES
 from mcdose.methods import MAIN, WAYS
+from mcdose.result_files import COMPARISON
 
 SMALL = ("--histories", "30000")
 
@@ -37,7 +37,7 @@ def image(path):
 
 
 def test_writes_every_file(compared):
-    assert {path.name for path in compared.iterdir()} == set(FILES)
+    assert {path.name for path in compared.iterdir()} == set(COMPARISON)
 
 
 def test_maps_agree(compared):
@@ -112,9 +112,7 @@ def test_lungs_are_explained(tmp_path, capsys):
     assert not any("blur of PET" in note for note in summary["notes"])  # the phantom has none
     assert lungs["voxel-kernel-none"] < 0.35 * lungs["monte-carlo"]
     assert lungs["monte-carlo"] < lungs["local-deposition"] < lungs["voxel-kernel"] < lungs["voxel-kernel-multiple"]
-    assert any(
-        "d'Andrea 2024" in note and note.startswith("lungs has a mean density of 0.26") for note in summary["notes"]
-    )
+    assert any("d'Andrea 2024" in note and note.startswith("lungs: mean density 0.26") for note in summary["notes"])
     liver = {key: method["structures"]["liver"]["mean_gy"] for key, method in summary["methods"].items()}
     for key in ("voxel-kernel", "voxel-kernel-none", "voxel-kernel-source", "voxel-kernel-multiple"):
         assert liver[key] == pytest.approx(liver["monte-carlo"], rel=0.01)
@@ -191,3 +189,27 @@ def test_results_are_not_replaced_unless_told(compared, tmp_path, capsys):
     assert main(["compare", "--demo", "-o", str(tmp_path)]) == 2
     assert "summary.json: exists already" in capsys.readouterr().err
     assert (tmp_path / "summary.json").read_text() == "kept"
+
+
+def test_nothing_of_another_command_stays_beside(tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main(["demo", "--method", "local-deposition", "-o", out]) == 0
+    assert main(["compare", "--demo", "--histories", "20000", "-o", out]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["compare", "--demo", "--histories", "20000", "--overwrite", "-o", out]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(COMPARISON)
+
+
+def test_no_dose_to_compare_with(tmp_path, capsys):
+    """One history that leaves everything in air: the user's input, not a defect."""
+    hu = np.full((4, 4, 12), -1000.0)
+    hu[:, :, -1] = 0.0
+    activity = np.zeros(hu.shape)
+    activity[:, :, 0] = 1e6
+    words = ["--activity", nifti(tmp_path / "a.nii.gz", activity, (90.0, 90.0, 900.0))]
+    words += ["--ct", nifti(tmp_path / "ct.nii.gz", hu, (90.0, 90.0, 900.0))]
+    argv = ["compare", *words, "--histories", "1", "-o", tmp_path / "out"]
+    assert main([str(word) for word in argv]) == 2
+    err = capsys.readouterr().err
+    assert "Monte Carlo must leave a dose somewhere to compare with, got 0 Gy in every voxel after 1 histories" in err
+    assert not (tmp_path / "out").exists()

@@ -7,37 +7,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
-from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error, check_names, load_patient, load_phantom
+from mcdose.commands.inputs import (
+    DEMO_HISTORIES,
+    DENSITY_FLOOR_G_CM3,
+    as_input_error,
+    check_names,
+    dose_of,
+    load_patient,
+    load_phantom,
+)
 from mcdose.commands.tables import gy_text, text_table
-from mcdose.errors import Cancelled, InputError
+from mcdose.errors import InputError
 
 if TYPE_CHECKING:
-    from mcdose.case import Case
-    from mcdose.methods import Way
-    from mcdose.result import DoseResult
-
-DEMO_HISTORIES = 4_000_000
+    pass
 
 
 def run_compare(args: argparse.Namespace) -> int:
     """Compute the dose by all methods and write what they differ by."""
-    from mcdose.comparison_outputs import FILES, write_comparison
+    from mcdose.comparison_outputs import write_comparison
     from mcdose.comparison_summary import pair_figures, summarise_comparison
     from mcdose.io.folder import require_free
     from mcdose.methods import MAIN, WAYS
     from mcdose.outputs import to_json
     from mcdose.report.comparison import comparison_report
+    from mcdose.result_files import EVERY
     from mcdose.summary import scored_structures, scored_voxels
 
     _check_arguments(args)
     folder = Path(args.output)
-    require_free(folder, FILES, args.overwrite)
+    require_free(folder, EVERY, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
         case = load_phantom(args) if args.demo else load_patient(args)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         console.show_held()
-        results = {way: _absorbed_dose(case, parts, args, way, console) for way in WAYS}
+        results = {way: dose_of(case, parts, args, console, **way.choices) for way in WAYS}
         reference = results[MAIN[0]]
         pairs = pair_figures(
             reference,
@@ -94,45 +99,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
     check_names(args)
     with as_input_error():
         check_scaling("voxel-kernel", "target", args.kernel_medium)
-
-
-def _absorbed_dose(
-    case: Case, parts: dict[str, Any], args: argparse.Namespace, way: Way, console: Console
-) -> DoseResult:
-    from mcdose.dose import absorbed_dose
-    from mcdose.nuclides import activity_to_tia
-
-    choices = way.choices
-    if way.method == "monte-carlo":
-        choices |= {
-            "histories": args.histories,
-            "target_uncertainty": args.target_uncertainty,
-            "seed": args.seed,
-            "progress": console.progress,
-        }
-    elif way.method == "voxel-kernel" and way.density_scaling != "multiple-kernels":
-        choices["kernel_medium"] = args.kernel_medium
-    elif way.method == "local-deposition":
-        choices["gy_kg_per_gbq"] = args.gy_kg_per_gbq
-    with as_input_error():
-        result = absorbed_dose(
-            activity_to_tia(case.activity_bq, args.nuclide),
-            case.grid.voxel_mm,
-            nuclide=args.nuclide,
-            density_g_cm3=case.density_g_cm3,
-            medium=case.medium,
-            media=case.media,
-            dose_to_water=args.dose_to_water,
-            threads=args.threads,
-            device=args.device,
-            regions=parts,
-            density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
-            **choices,
-        )
-    console.clear()
-    if result.cancelled:
-        raise Cancelled
-    return result
 
 
 def describe(summary: dict[str, Any]) -> str:

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
-from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error, check_names, load_patient, load_phantom
+from mcdose.commands.inputs import (
+    DEMO_HISTORIES,
+    DENSITY_FLOOR_G_CM3,
+    as_input_error,
+    check_names,
+    dose_of,
+    load_patient,
+    load_phantom,
+)
 from mcdose.commands.tables import gy_text, text_table
-from mcdose.errors import Cancelled, InputError
+from mcdose.errors import InputError
 
 if TYPE_CHECKING:
     from mcdose.case import Case
     from mcdose.result import DoseResult
 
-DEMO_HISTORIES = 4_000_000  # a few seconds
 METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
 COMMENT_LENGTH = 64  # DoseComment, VR LO
 
@@ -35,26 +42,25 @@ def run_demo(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -> int:
     from mcdose.io.folder import require_free
-    from mcdose.outputs import FILES, to_json, write_results
+    from mcdose.outputs import to_json, write_results
     from mcdose.report.run import run_report
+    from mcdose.result_files import EVERY
     from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
 
     _check_arguments(args)
     folder = Path(args.output)
-    require_free(folder, FILES, args.overwrite)
+    require_free(folder, EVERY, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
         case = load(args)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         console.show_held()
-        result = _absorbed_dose(case, parts, args, args.method, console)
-        if result.cancelled:
-            raise Cancelled
+        result = dose_of(case, parts, args, console, args.method, args.density_scaling or "target")
         local_gy = None
         if args.method != "local-deposition":
-            local = _absorbed_dose(case, parts, args, "local-deposition", console)
+            local = dose_of(case, parts, args, console, "local-deposition")
             local_gy = {name: region.mean_gy for name, region in local.regions.items()}
-        curves = structure_curves(result.dose_gy, parts, case.grid.voxel_mm)
+        curves = structure_curves(result.dose_gy, parts, scored, case.grid.voxel_mm)
         summary = summarise(
             case,
             result,
@@ -73,7 +79,7 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -
             relative_uncertainty=result.relative_uncertainty,
             grid=case.grid,
             series=case.series,
-            comment=_comment(result, args),
+            comment=_comment(result),
             curves=curves,
             summary=summary,
             report=report,
@@ -109,51 +115,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
         check_scaling(args.method, args.density_scaling or "target", args.kernel_medium)
 
 
-def _absorbed_dose(
-    case: Case, parts: dict[str, Any], args: argparse.Namespace, method: str, console: Console
-) -> DoseResult:
-    from mcdose.dose import absorbed_dose
-    from mcdose.nuclides import activity_to_tia
-
-    choices: dict[str, Any] = {}
-    if method == "monte-carlo":
-        choices = {
-            "histories": args.histories,
-            "target_uncertainty": args.target_uncertainty,
-            "seed": args.seed,
-            "progress": console.progress,
-        }
-    elif method == args.method:
-        choices = {"density_scaling": args.density_scaling or "target"}
-    if method == "voxel-kernel":
-        choices["kernel_medium"] = args.kernel_medium
-    if method == "local-deposition":
-        choices["gy_kg_per_gbq"] = args.gy_kg_per_gbq
-    with as_input_error():
-        result = absorbed_dose(
-            activity_to_tia(case.activity_bq, args.nuclide),
-            case.grid.voxel_mm,
-            nuclide=args.nuclide,
-            density_g_cm3=case.density_g_cm3,
-            medium=case.medium,
-            media=case.media,
-            method=method,
-            dose_to_water=args.dose_to_water,
-            threads=args.threads,
-            device=args.device,
-            regions=parts,
-            density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
-            **choices,
-        )
-    console.clear()
-    return result
-
-
-def _comment(result: DoseResult, args: argparse.Namespace) -> str:
+def _comment(result: DoseResult) -> str:
     """Say in the 64 characters of DoseComment what the dose is."""
-    count = f", {result.histories:.3g} histories" if result.histories else ""
-    to = "water" if args.dose_to_water else "medium"
-    return f"{result.provenance['nuclide']} {METHODS[result.method]}{count}, dose to {to}"[:COMMENT_LENGTH]
+    told = result.provenance
+    how = f", {result.histories:.3g} histories" if result.histories else f" ({told['density_scaling']})"
+    return f"{told['nuclide']} {METHODS[result.method]}{how}, dose to {told['dose_to']}"[:COMMENT_LENGTH]
 
 
 def _report(summary: dict[str, Any]) -> str:

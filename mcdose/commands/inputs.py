@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mcdose.errors import InputError
+from mcdose.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
     from mcdose.calibration import Calibration
     from mcdose.case import Case
+    from mcdose.commands.console import Console
+    from mcdose.result import DoseResult
 
 DENSITY_FLOOR_G_CM3 = 0.05
+DEMO_HISTORIES = 4_000_000  # a few seconds
 
 
 @contextmanager
@@ -54,6 +57,61 @@ def load_phantom(args: argparse.Namespace) -> Case:
     from mcdose.case import demo_case
 
     return demo_case(_calibration(args))
+
+
+def dose_of(
+    case: Case,
+    parts: dict[str, Any],
+    args: argparse.Namespace,
+    console: Console,
+    method: str,
+    density_scaling: str = "target",
+) -> DoseResult:
+    """Compute the dose in a case by one method, with what the arguments ask of it.
+
+    Parameters
+    ----------
+    case, parts : what to compute, and the regions whose mean is wanted
+    args : as parsed
+    console : shows progress
+    method, density_scaling : see `absorbed_dose`
+    """
+    from mcdose.dose import absorbed_dose
+    from mcdose.nuclides import activity_to_tia
+
+    choices: dict[str, Any] = {}
+    if method == "monte-carlo":
+        choices = {
+            "histories": args.histories,
+            "target_uncertainty": args.target_uncertainty,
+            "seed": args.seed,
+            "progress": console.progress,
+        }
+    elif method == "local-deposition":
+        choices = {"gy_kg_per_gbq": args.gy_kg_per_gbq}
+    elif density_scaling != "multiple-kernels":
+        choices = {"kernel_medium": args.kernel_medium}
+    with as_input_error():
+        result = absorbed_dose(
+            activity_to_tia(case.activity_bq, args.nuclide),
+            case.grid.voxel_mm,
+            nuclide=args.nuclide,
+            density_g_cm3=case.density_g_cm3,
+            medium=case.medium,
+            media=case.media,
+            method=method,
+            density_scaling=density_scaling,
+            dose_to_water=args.dose_to_water,
+            threads=args.threads,
+            device=args.device,
+            regions=parts,
+            density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
+            **choices,
+        )
+    console.clear()
+    if result.cancelled:
+        raise Cancelled
+    return result
 
 
 def _calibration(args: argparse.Namespace) -> Calibration:

@@ -17,6 +17,7 @@ from mcdose.report.run import (
     case_facts,
     gbq,
     gy,
+    kernel_names,
     patient_facts,
     result_facts,
     run_layers,
@@ -94,8 +95,7 @@ def kernels(summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     for way in WAYS:
         used = summary["methods"][way.key]["kernels"]
         if used:
-            names = ", ".join(f"{kernel['medium']} at {kernel['density_g_cm3']:.3g} g/cm³" for kernel in used)
-            found.append((way.label, names))
+            found.append((way.label, kernel_names(used)))
     return tuple(found)
 
 

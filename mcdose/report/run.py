@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mcdose.result import DoseResult
 
 DOSES = ("mean_gy", "sd_gy", "d95_gy", "d70_gy", "d50_gy", "max_gy")
+DOSE_TO = {"medium": "medium of the voxel", "water": "water, in the medium"}
 IMAGES = ("activity", "ct", "structures")  # keys of `Case.origin` that are paths
 PATIENT = (("Patient", "PatientName"), ("Patient ID", "PatientID"), ("Birth date", "PatientBirthDate"))
 
@@ -90,7 +91,7 @@ def run_layers(result: DoseResult, scored: NDArray[np.bool_], label: str = "") -
 
 def result_facts(result: DoseResult, summary: Mapping[str, Any], method: str) -> tuple[tuple[str, str], ...]:
     """Say how the dose was computed."""
-    facts = [("Nuclide", str(summary["nuclide"])), ("Method", method)]
+    facts = [("Nuclide", str(summary["nuclide"])), ("Method", method), *kernel_facts(result)]
     if result.histories:
         facts.append(("Histories", f"{result.histories:,} in {result.seconds:.1f} s, seed {result.seed}"))
     versions = [f"mcdose {summary['mcdose_version']}"]
@@ -99,11 +100,27 @@ def result_facts(result: DoseResult, summary: Mapping[str, Any], method: str) ->
     ]
     return (
         *facts,
-        ("Dose to", f"{summary['dose_to']} of the voxel" if summary["dose_to"] == "medium" else "water, in the medium"),
+        ("Dose to", DOSE_TO.get(summary["dose_to"], f"{summary['dose_to']}, the medium of the kernel")),
         ("No dose reported", f"below {summary['density_floor_g_cm3']:g} g/cm³"),
         ("Device", result.device),
         ("Versions", ", ".join(versions)),
     )
+
+
+def kernel_facts(result: DoseResult) -> tuple[tuple[str, str], ...]:
+    """Say how a method without histories scales by density, and which kernels it folds with."""
+    scaling, kernels = result.provenance.get("density_scaling"), result.provenance.get("kernels", ())
+    if scaling is None:
+        return ()
+    facts = [("Density scaling", str(scaling))]
+    if kernels:
+        facts.append(("Kernels", kernel_names(kernels)))
+    return tuple(facts)
+
+
+def kernel_names(kernels: Iterable[Mapping[str, Any]]) -> str:
+    """Media and densities of kernels."""
+    return ", ".join(f"{kernel['medium']} at {kernel['density_g_cm3']:.3g} g/cm³" for kernel in kernels)
 
 
 def case_facts(case: Case, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
