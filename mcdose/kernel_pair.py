@@ -20,7 +20,7 @@ from mcdose.problem import slabs
 from mcdose.shell_integration import integrated_octant
 
 PAIRS_KEPT = 8
-OVERHANG = 0.25  # by how much coarse voxels may differ from the length asked for, to fit the grid
+LONGER = 1.25  # than asked for may a coarse voxel be, to fit the grid
 
 _kept: dict[Any, KernelPair] = {}
 _lock = Lock()
@@ -97,9 +97,10 @@ def _pair(
 
 
 def _merge(wanted: float, size: int) -> int:
-    """Return how many voxels make a coarse one: near what is wanted, and with as little as possible off the grid."""
-    lowest, highest = (int(np.clip(round(wanted * part), 1, size)) for part in (1.0 - OVERHANG, 1.0 + OVERHANG))
-    return min(range(lowest, highest + 1), key=lambda count: (-size % count, abs(count - wanted)))
+    """Return how many voxels make a coarse one: what is wanted or a little more, with little of the last off the grid."""
+    lowest = int(np.clip(round(wanted), 1, size))
+    highest = max(lowest, min(int(wanted * LONGER), size))
+    return min(range(lowest, highest + 1), key=lambda count: (-size % count, count))
 
 
 def _even(
