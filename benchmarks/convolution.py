@@ -36,7 +36,7 @@ from validation.outcome import commit
 KERNELS = (9, 41)
 DTYPES = {"single": np.float32, "double": np.float64}
 LARGE = (256, 512, 512)
-LIMITS = (4_000_000_000, 2_000_000_000, 1_300_000_000)  # bytes, of the dose in the large grid
+LIMITS = (4_000_000_000, 2_000_000_000, 1_400_000_000)  # bytes, of the dose in the large grid
 
 Method = Callable[[Any, Any, str], Any]
 

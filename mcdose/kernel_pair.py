@@ -97,7 +97,7 @@ def _pair(
 
 
 def _merge(wanted: float, size: int) -> int:
-    """Return how many voxels make a coarse one: what is wanted or a little more, with little of the last off the grid."""
+    """Return how many voxels make a coarse one: what is wanted or a little more, with little of it off the grid."""
     lowest = int(np.clip(round(wanted), 1, size))
     highest = max(lowest, min(int(wanted * LONGER), size))
     return min(range(lowest, highest + 1), key=lambda count: (-size % count, count))

@@ -82,9 +82,9 @@ def voxel_convolution(
             nuclide_name, medium, density, problem.voxel_mm, problem.shape, _simulation(nuclide_name, medium, choices)
         )
         pairs.append((pair, medium, density, targets))
-    work = _work_memory(problem, [pair for pair, *_ in pairs], choices)
+    rooms = _room(problem, [pair for pair, *_ in pairs], choices)
     dose = module_of(problem.tia_bq_s).zeros(problem.shape, np.float32)
-    for (pair, medium, density, targets), room in zip(pairs, work, strict=True):
+    for (pair, medium, density, targets), room in zip(pairs, rooms, strict=True):
         _add(dose, problem, pair, density, targets, choices, floor, room, to_water, medium)
     told = [
         {
@@ -131,30 +131,32 @@ def _simulation(nuclide_name: str, medium: Medium, choices: Choices) -> Callable
     return simulate
 
 
-def _work_memory(problem: Problem, pairs: Sequence[KernelPair], choices: Choices) -> list[int]:
-    """Return what the transforms of each pair may take of `max_memory`, or raise if that is too little.
+def _room(problem: Problem, pairs: Sequence[KernelPair], choices: Choices) -> list[int]:
+    """Return what is left of `max_memory` for the transforms of each pair, or raise if that is too little.
 
-    The rest: the maps themselves, the scaled activity, the kernels while they are made, and on the coarse grid the
-    shared activity and its dose with what is made of them.
+    Taken by the maps, the scaled activity and the kernels; while far kernels are folded, by the shared activity and its
+    dose on the coarse grid, then by the latter and what is made of it. Making a kernel takes three times its size, when
+    the map of the dose is not there yet.
     """
     voxels = int(np.prod(problem.shape))
-    octants = [kernel.octant.shape for pair in pairs for kernel in (pair.near, pair.far)]
-    shared = BYTES_OF_A_VOXEL * voxels + sum(24 * int(np.prod([size + 1 for size in shape])) for shape in octants)
-    if choices.density_scaling == "source":
-        shared += SCALED_BYTES * voxels
+    sizes = [int(np.prod([size + 1 for size in kernel.octant.shape])) for pair in pairs for kernel in pair[:2]]
+    kernels = 8 * sum(sizes)
+    held = BYTES_OF_A_VOXEL * voxels + kernels + (SCALED_BYTES * voxels if choices.density_scaling == "source" else 0)
+    needed = (BYTES_OF_A_VOXEL - 4) * voxels + kernels + 16 * max(sizes, default=0)
     how: dict[str, Any] = {"device": choices.device, "threads": choices.threads}
-    fixed, needed = [], 1
+    rooms = []
     for pair in pairs:
         nz, ny, nx = pair.far.octant.shape
-        fixed.append(shared + 3 * 8 * nz * ny * nx)
+        taken = held + 16 * nz * ny * nx
         near = least_bytes(problem.shape, pair.near.reach, precision=choices.precision, **how)
         far = least_bytes((nz, ny, nx), pair.far.reach, precision="double", **how)
-        needed = max(needed, fixed[-1] + max(near, far))
+        needed = max(needed, taken + max(near, far))
+        rooms.append(choices.max_memory - taken)
     if needed > choices.max_memory:
         raise ValueError(
             f"max_memory must be at least {needed} bytes for a grid of {problem.shape} voxels, got {choices.max_memory}"
         )
-    return [choices.max_memory - part for part in fixed]
+    return rooms
 
 
 def _kernel_uses(problem: Problem, choices: Choices, floor: float) -> list[tuple[Medium, float, list[int] | None]]:
