@@ -157,7 +157,7 @@ def _rfftn(array, plan):
     return _made_by(np.fft.rfftn(_plain(array)).astype(plan[2]))
 
 
-def _irfftn(array, s, plan):
+def _irfftn(array, s, overwrite_x, plan):
     assert plan == ("C2R", tuple(s), array.dtype)
     return _made_by(np.fft.irfftn(_plain(array), s=s, axes=(0, 1, 2)).astype(array.real.dtype))
 

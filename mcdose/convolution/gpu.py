@@ -69,8 +69,9 @@ def _block(source: Any, kernel: EvenKernel, spans: tuple[Span, Span, Span], dtyp
     for k, place in enumerate(folded(z.period)):
         spectrum[k] *= lines[place]
     del lines
-    values = fft.irfftn(spectrum, s=periods, plan=fft.get_fft_plan(spectrum, periods, value_type="C2R"))
-    del spectrum
+    plan = fft.get_fft_plan(spectrum, periods, value_type="C2R")
+    values = fft.irfftn(spectrum, s=periods, overwrite_x=True, plan=plan)
+    del spectrum, plan
     for axis, span in enumerate(spans):
         wanted = np.arange(span.result.start, span.result.stop) - span.source.start
         values = values.take(cupy.asarray(wanted % span.period), axis=axis)
