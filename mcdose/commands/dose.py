@@ -59,7 +59,8 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -
         local_gy = None
         if args.method != "local-deposition":
             local = dose_of(case, parts, args, console, "local-deposition")
-            local_gy = {name: region.mean_gy for name, region in local.regions.items()}
+            beside = structure_curves(local.dose_gy, parts, scored, case.grid.voxel_mm)
+            local_gy = {name: curve.mean_gy for name, curve in beside.items()}
         curves = structure_curves(result.dose_gy, parts, scored, case.grid.voxel_mm)
         summary = summarise(
             case,
