@@ -405,7 +405,8 @@ def test_registry_lists_every_kernel_of_the_library():
         else:
             assert kernel.source == recipe["source"]
             assert kernel.provenance["seed"] == recipe["seed"]
-            assert kernel.shell_edges_mm.tolist() == recipe["edges"]
+            # powers differ in the last digit from one processor to the next
+            np.testing.assert_allclose(kernel.shell_edges_mm, recipe["edges"], rtol=4e-15)
         assert (kernel.medium, name) == (recipe["medium"], recipe["name"])
         assert kernel.histories == row["histories"] >= recipe["histories"]
         assert kernel.density_g_cm3 == mcdose.medium(kernel.medium).density_g_cm3
