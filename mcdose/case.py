@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.calibration import SCHNEIDER, Calibration
+from mcdose.dose_grid import check_dose_grid
+from mcdose.dose_grid import dose_grid as choose_grid
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.media import medium
@@ -60,10 +63,12 @@ def read_case(
     nuclide: str = "Y-90",
     unit: str | None = None,
     calibration: Calibration = SCHNEIDER,
+    dose_grid: str | float | Sequence[float] = "activity",
 ) -> Case:
-    """Read a patient's images and bring them onto the grid of the activity.
+    """Read a patient's images and bring them onto the grid of the dose.
 
-    Density is found on the CT grid and averaged over each dose voxel; the medium is that of the averaged CT number.
+    Activity is shared by the overlap of voxels, so that none is lost but what lies outside the grid. Density is found
+    on the CT grid and averaged over each dose voxel; the medium is that of the averaged CT number.
     Outside the CT is air.
 
     Parameters
@@ -72,6 +77,7 @@ def read_case(
     nuclide : which the activity must be of
     unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = "Bq/mL"
     calibration : CT number to density and medium
+    dose_grid : "activity", "ct", or sides (dz, dy, dx) of voxels that cover the activity's grid, or one side [mm]
 
     Raises
     ------
@@ -83,9 +89,10 @@ def read_case(
     from mcdose.io.ct import read_ct
     from mcdose.io.structures import read_structures
     from mcdose.nuclides import nuclide as look_up
-    from mcdose.resample import outside_fraction, require_coverage
+    from mcdose.resample import conserve, outside_fraction, require_coverage
 
     known = look_up(nuclide)
+    wanted = check_dose_grid(dose_grid)
     _require_media(calibration)
     source = read_activity(activity, unit=unit, nuclide=known.name, half_life_s=known.half_life_s)
     image = read_ct(ct)
@@ -93,7 +100,8 @@ def read_case(
     warning = require_coverage(source.volume, image.volume.grid)
     if warning is not None:
         LOGGER.warning("%s", warning)
-    grid = source.volume.grid
+    grid = choose_grid(wanted, source.volume.grid, image.volume.grid)
+    activity_bq = source.volume.values if grid == source.volume.grid else conserve(source.volume, grid).volume.values
     density, index, hu = tissue(image.volume, grid, calibration)
     series = image.series or source.series
     frame = series.frame_of_reference_uid if series else None
@@ -108,8 +116,9 @@ def read_case(
         "administered": None if source.administered is None else source.administered.isoformat(),
         "activity_outside_ct_fraction": outside_fraction(source.volume, image.volume.grid),
         "calibration": calibration.name,
+        "dose_grid": wanted if isinstance(wanted, str) else list(wanted),
     }
-    return Case(grid, source.volume.values, density, index, calibration.media, hu, masks, series, origin)
+    return Case(grid, activity_bq, density, index, calibration.media, hu, masks, series, origin)
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:

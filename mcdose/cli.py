@@ -128,6 +128,13 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
         "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
     )
+    command.add_argument(
+        "--dose-grid",
+        type=_dose_grid,
+        default="activity",
+        metavar="GRID",
+        help="activity, ct, or sides of voxels in mm along z, y, x, such as 3 or 5,2,2 (%(default)s)",
+    )
 
 
 def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -350,6 +357,21 @@ def _fraction(text: str) -> float:
     if not 0.0 < value < 1.0:
         raise argparse.ArgumentTypeError(f"must be a fraction between 0 and 1, got {text!r}")
     return value
+
+
+def _dose_grid(text: str) -> str | tuple[float, float, float]:
+    from mcdose.dose_grid import check_dose_grid
+
+    words = text.split(",")
+    try:
+        if text in ("activity", "ct"):
+            return check_dose_grid(text)
+        sides = [float(word) for word in words]
+        return check_dose_grid(sides[0] if len(sides) == 1 else sides)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be activity, ct, or one or three sides of 0.1 to 100 mm, got {text!r}"
+        ) from None
 
 
 def _positive(text: str) -> float:

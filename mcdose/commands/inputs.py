@@ -49,6 +49,7 @@ def load_patient(args: argparse.Namespace) -> Case:
         nuclide=args.nuclide,
         unit=args.activity_unit,
         calibration=_calibration(args),
+        dose_grid=args.dose_grid,
     )
 
 
