@@ -17,6 +17,7 @@ from mcdose.media import medium
 
 if TYPE_CHECKING:
     from mcdose.io.series import Series
+    from mcdose.io.structures import StructureSet
 
 PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
 LOGGER = logging.getLogger("mcdose")
@@ -39,6 +40,7 @@ class Case:
     structures : name to bool mask or coverage from 0 to 1, same shape
     series : DICOM series that gives the patient and the frame of reference; None where there is none
     origin : where all this comes from, in plain JSON types
+    structure_set : RTSTRUCT that the structures are from; None where they are from something else
     """
 
     grid: Grid
@@ -50,6 +52,7 @@ class Case:
     structures: dict[str, NDArray[Any]]
     series: Series | None = None
     origin: dict[str, Any] = field(default_factory=dict)
+    structure_set: StructureSet | None = None
 
 
 def read_case(
@@ -81,7 +84,7 @@ def read_case(
     """
     from mcdose.io.activity import read_activity
     from mcdose.io.ct import read_ct
-    from mcdose.io.structures import read_structures
+    from mcdose.io.structures import Structures, read_structure_set
     from mcdose.nuclides import nuclide as look_up
     from mcdose.resample import outside_fraction, require_coverage
 
@@ -97,7 +100,9 @@ def read_case(
     density, index, hu = tissue(image.volume, grid, calibration)
     series = image.series or source.series
     frame = series.frame_of_reference_uid if series else None
-    masks = {} if structures is None else read_structures(structures, grid, frame_of_reference_uid=frame)
+    drawn = Structures({}, None)
+    if structures is not None:
+        drawn = read_structure_set(structures, grid, frame_of_reference_uid=frame)
     origin = {
         "activity": str(activity),
         "ct": str(ct),
@@ -109,7 +114,18 @@ def read_case(
         "activity_outside_ct_fraction": outside_fraction(source.volume, image.volume.grid),
         "calibration": calibration.name,
     }
-    return Case(grid, source.volume.values, density, index, calibration.media, hu, masks, series, origin)
+    return Case(
+        grid,
+        source.volume.values,
+        density,
+        index,
+        calibration.media,
+        hu,
+        drawn.coverage,
+        series,
+        origin,
+        drawn.structure_set,
+    )
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:
