@@ -70,8 +70,7 @@ def write_results(
         write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment, study=study, histograms=histograms)
         for name, values, quantity in maps:
             if parametric_map and values is not None:
-                source = None if anonymize else series
-                write_parametric_map(part / name, values, grid, source, quantity, comment=comment, study=study)
+                write_parametric_map(part / name, values, grid, series, quantity, comment=comment, study=study)
         write_nifti(part / "dose.nii.gz", dose_gy, grid, description=f"Gy, {comment}")
         if relative_uncertainty is not None:
             write_nifti(

@@ -345,9 +345,8 @@ def test_parametric_map_without_a_series_and_without_noise(run, tmp_path):
 
 def test_histograms_in_the_rt_dose_are_those_of_the_table(run, tmp_path):
     patient = dicom_patient(tmp_path)
-    code, _, err = run(
-        *("dose", *patient, "--method", "local-deposition", "--dvh-in-rtdose"), *("-o", tmp_path / "out")
-    )
+    words = ("--method", "local-deposition", "--dvh-in-rtdose", "-o", tmp_path / "out")
+    code, _, err = run("dose", *patient, *words)
     assert code == 0
     assert "'twice' has no volume on the dose grid" in err
     dose, plan = (pydicom.dcmread(tmp_path / "out" / name) for name in ("dose.dcm", "plan.dcm"))

@@ -147,10 +147,8 @@ def test_histograms_count_the_voxels_at_each_dose(tmp_path, series):
     for item, (name, mask) in zip(dose.DVHSequence, masks.items(), strict=True):
         (roi,) = item.DVHReferencedROISequence
         assert (roi.ReferencedROINumber, roi.DVHROIContributionType) == (STRUCTURES.numbers[name], "INCLUDED")
-        assert (item.DVHType, item.DoseUnits, item.DoseType, item.DVHVolumeUnits) == (
-            *("CUMULATIVE", "GY", "PHYSICAL"),
-            "CM3",
-        )
+        assert (item.DVHType, item.DVHVolumeUnits) == ("CUMULATIVE", "CM3")
+        assert (item.DoseUnits, item.DoseType) == ("GY", "PHYSICAL")
         pairs = np.array(item.DVHData, dtype=float).reshape(-1, 2)
         assert len(pairs) == item.DVHNumberOfBins
         width = pairs[:, 0] * float(item.DVHDoseScaling)
@@ -178,6 +176,13 @@ def test_histograms_of_what_the_structure_set_lacks_are_refused(tmp_path, names,
     with pytest.raises(ValueError, match=f"histograms must be of structures of the structure set, got {found}"):
         write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, None, comment=COMMENT, histograms=given)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_histograms_in_an_anonymous_dose_are_refused(tmp_path, series):
+    study, given = study_header(series, anonymize=True), histograms()[2]
+    with pytest.raises(ValueError, match="must not be added to an anonymous dose"):
+        write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, series, comment=COMMENT, study=study, histograms=given)
+    assert not list(tmp_path.glob("*.dcm"))
 
 
 def test_values_are_quantised_with_the_scaling_that_is_written(tmp_path):

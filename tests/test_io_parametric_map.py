@@ -65,7 +65,8 @@ def test_highdicom_gives_back_every_voxel(tmp_path, series):
     values = rng.uniform(0.001, 1.0, GRID.shape).astype(np.float32)
     values[0] = np.nan
     write_parametric_map(tmp_path / "map.dcm", values, GRID, series, UNCERTAINTY, comment=COMMENT)
-    volume = highdicom.imread(tmp_path / "map.dcm").get_volume(dtype=np.float32).to_patient_orientation("HPL")
+    image = highdicom.imread(tmp_path / "map.dcm")
+    volume = image.get_volume(apply_real_world_transform=True, dtype=np.float32).to_patient_orientation("HPL")
     np.testing.assert_array_equal(volume.array, values)
     np.testing.assert_allclose(volume.affine[:3, 3], GRID.origin_mm[::-1], atol=1e-6)
     np.testing.assert_allclose(volume.spacing, GRID.voxel_mm, rtol=1e-6)
@@ -87,6 +88,15 @@ def test_quantity_and_unit_are_coded(tmp_path, series, kind, quantity, unit):
     ):
         assert (item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning) == tuple(code)[:3]
     assert mapping.LUTExplanation == COMMENT
+
+
+def test_window_is_from_zero_to_the_largest_value(tmp_path):
+    values = hot_voxel() / 1000.0
+    write_parametric_map(tmp_path / "map.dcm", values, GRID, None, UNCERTAINTY, comment=COMMENT)
+    window = pydicom.dcmread(tmp_path / "map.dcm").SharedFunctionalGroupsSequence[0].FrameVOILUTSequence[0]
+    assert window.VOILUTFunction == "LINEAR_EXACT"  # C.11.2.1: LINEAR needs a width of at least 1
+    assert float(window.WindowCenter) == pytest.approx(0.061728)
+    assert float(window.WindowWidth) == pytest.approx(0.123456)
 
 
 def test_header_is_that_of_the_ct_and_refers_to_its_slices(tmp_path, series):
@@ -118,6 +128,14 @@ def test_odd_headers_and_no_series(tmp_path):
     assert "ReferencedSeriesSequence" not in image
 
 
+def test_anonymous_study_refers_to_no_series(tmp_path, series):
+    study = study_header(series, anonymize=True)
+    write_parametric_map(tmp_path / "map.dcm", hot_voxel(), GRID, series, DOSE, comment=COMMENT, study=study)
+    held = (tmp_path / "map.dcm").read_bytes()
+    for word in ("Doe", series.series_uid, *series.instance_uids):
+        assert word.encode() not in held
+
+
 @pytest.mark.parametrize("source", ["ct", "none", "anonymous", "real"])
 @pytest.mark.parametrize("quantity", [DOSE, UNCERTAINTY])
 def test_dciodvfy_finds_no_error(tmp_path, series, source, quantity):
@@ -128,7 +146,7 @@ def test_dciodvfy_finds_no_error(tmp_path, series, source, quantity):
     study = study_header(series, anonymize=True) if source == "anonymous" else None
     values = hot_voxel()
     values[4] = np.nan if quantity is UNCERTAINTY else 0.0
-    given = series if source in ("ct", "real") else None
+    given = None if source == "none" else series
     write_parametric_map(tmp_path / "map.dcm", values, GRID, given, quantity, comment=COMMENT, study=study)
     run = subprocess.run(["dciodvfy", str(tmp_path / "map.dcm")], capture_output=True, text=True)
     assert "Error" not in run.stderr

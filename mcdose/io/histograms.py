@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcdose.io.decimal_string import decimal_string
 from mcdose.io.structures import StructureSet
-from mcdose.io.study import reference
+from mcdose.io.study import is_anonymous, reference
 
 if TYPE_CHECKING:
     from mcdose.dvh import Dvh
@@ -40,9 +40,11 @@ def add_histograms(dose: Any, plan: Any, histograms: Histograms) -> None:
     Raises
     ------
     ValueError
-        If there is no histogram, or one of a structure that the structure set does not have.
+        If there is no histogram, or one of a structure that the structure set does not have, or the dose is anonymous.
     """
     structure_set, curves, _ = histograms
+    if is_anonymous(dose):
+        raise ValueError("histograms refer to a structure set, so they must not be added to an anonymous dose")
     unknown = [name for name in curves if name not in structure_set.numbers]
     if not curves or unknown:
         raise ValueError(f"histograms must be of structures of the structure set, got {unknown or 'none'}")

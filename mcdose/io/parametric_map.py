@@ -13,7 +13,7 @@ from mcdose.grid import Grid
 from mcdose.io.output import whole_file
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Series
-from mcdose.io.study import reference, study_header
+from mcdose.io.study import is_anonymous, reference, study_header
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 AXIAL, SAGITTAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
@@ -56,7 +56,7 @@ def write_parametric_map(
     path : of the Parametric Map
     values : shape `grid.shape`, in the unit of `quantity`; NaN, which DICOM allows here, is kept
     grid : place of the values; slices are frames, each with its position
-    series : the images that the file refers to; None = none
+    series : the images that the file refers to; None = none. An anonymous study refers to none in any case
     quantity : `DOSE` [Gy] or `UNCERTAINTY` [1]
     comment : at most 64 characters, such as "Y-90 Monte Carlo, dose to medium"; goes into the explanation of values
     study : pydicom.Dataset of what the files of a run share (`study_header`); None makes one of `series`
@@ -81,7 +81,7 @@ def write_parametric_map(
     for equipment in image.ContributingEquipmentSequence:
         del equipment.ContributionDateTime  # the content's; and no date at all where dates are removed
     image.ContentDate, image.ContentTime = common.InstanceCreationDate, common.InstanceCreationTime
-    _refer(image, series)
+    _refer(image, None if is_anonymous(common) else series)
     with whole_file(Path(path), overwrite) as part:
         image.save_as(part, enforce_file_format=True)
 
@@ -115,7 +115,13 @@ def _image(values: NDArray[np.float32], grid: Grid, quantity: Quantity, comment:
                 quantity_definition=Code(*quantity.quantity),
             )
         ],
-        voi_lut_transformations=[highdicom.VOILUTTransformation(window_center=largest / 2, window_width=largest)],
+        voi_lut_transformations=[
+            highdicom.VOILUTTransformation(
+                window_center=largest / 2,
+                window_width=largest,
+                voi_lut_function="LINEAR_EXACT",  # LINEAR allows no width below 1
+            )
+        ],
         content_label=quantity.label,
         content_description=quantity.description,
         series_description=quantity.description,

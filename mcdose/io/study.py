@@ -15,6 +15,7 @@ STUDY_OPTIONAL = ("StudyDescription", "PatientAge", "PatientSize", "PatientWeigh
 
 ANONYMOUS = "Anonymous"
 NO_DATE, NO_TIME = "19000101", "000000"  # stand-ins where a date must be
+DATES_REMOVED = "REMOVED"  # never copied from a series, so it marks our own
 DEIDENTIFICATION = (
     ("113100", "Basic Application Confidentiality Profile"),
     ("113105", "Clean Descriptors Option"),  # comments and descriptions are mcdose's own words
@@ -83,7 +84,12 @@ def _anonymous(common: Any) -> None:
     common.DeidentificationMethod = f"mcdose {__version__}: PS3.15 Basic Profile, clean descriptors"
     codes = [code_item(Code(value, "DCM", meaning)) for value, meaning in DEIDENTIFICATION]
     common.DeidentificationMethodCodeSequence = codes
-    common.LongitudinalTemporalInformationModified = "REMOVED"
+    common.LongitudinalTemporalInformationModified = DATES_REMOVED
+
+
+def is_anonymous(study: Any) -> bool:
+    """Tell whether a header was made with `anonymize`: files that have it must refer to nothing of the patient."""
+    return str(study.get("LongitudinalTemporalInformationModified", "")) == DATES_REMOVED
 
 
 def code_item(code: Any) -> Any:
