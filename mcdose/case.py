@@ -20,6 +20,7 @@ from mcdose.media import medium
 
 if TYPE_CHECKING:
     from mcdose.io.series import Series
+    from mcdose.io.structures import StructureSet
 
 PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
 LOGGER = logging.getLogger("mcdose")
@@ -42,6 +43,7 @@ class Case:
     structures : name to bool mask or coverage from 0 to 1, same shape
     series : DICOM series that gives the patient and the frame of reference; None where there is none
     origin : where all this comes from, in plain JSON types
+    structure_set : RTSTRUCT that the structures are from; None where they are from something else
     """
 
     grid: Grid
@@ -53,6 +55,7 @@ class Case:
     structures: dict[str, NDArray[Any]]
     series: Series | None = None
     origin: dict[str, Any] = field(default_factory=dict)
+    structure_set: StructureSet | None = None
 
 
 def read_case(
@@ -87,7 +90,7 @@ def read_case(
     """
     from mcdose.io.activity import read_activity
     from mcdose.io.ct import read_ct
-    from mcdose.io.structures import read_structures
+    from mcdose.io.structures import Structures, read_structure_set
     from mcdose.nuclides import nuclide as look_up
     from mcdose.resample import conserve, outside_fraction, require_coverage
 
@@ -105,7 +108,9 @@ def read_case(
     density, index, hu = tissue(image.volume, grid, calibration)
     series = image.series or source.series
     frame = series.frame_of_reference_uid if series else None
-    masks = {} if structures is None else read_structures(structures, grid, frame_of_reference_uid=frame)
+    drawn = Structures({}, None)
+    if structures is not None:
+        drawn = read_structure_set(structures, grid, frame_of_reference_uid=frame)
     origin = {
         "activity": str(activity),
         "ct": str(ct),
@@ -118,7 +123,18 @@ def read_case(
         "calibration": calibration.name,
         "dose_grid": wanted if isinstance(wanted, str) else list(wanted),
     }
-    return Case(grid, activity_bq, density, index, calibration.media, hu, masks, series, origin)
+    return Case(
+        grid,
+        activity_bq,
+        density,
+        index,
+        calibration.media,
+        hu,
+        drawn.coverage,
+        series,
+        origin,
+        drawn.structure_set,
+    )
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:

@@ -100,7 +100,8 @@ def _add_demo(commands: argparse._SubParsersAction[Parser]) -> None:
     demo.add_argument("-o", "--output", metavar="DIR", default="mcdose-demo", help="folder of results (%(default)s)")
     _add_method_options(demo)
     _add_run_options(demo, "4e6")
-    demo.set_defaults(run=run_demo)
+    _add_map_option(demo)
+    demo.set_defaults(run=run_demo, dvh_in_rtdose=False, anonymize=False)
 
 
 def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -116,7 +117,20 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
     dose.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
     _add_method_options(dose)
     _add_run_options(dose, "1e7")
+    _add_map_option(dose)
+    dose.add_argument(
+        "--dvh-in-rtdose", action="store_true", help="histograms in dose.dcm as well; structures must be an RTSTRUCT"
+    )
+    dose.add_argument(
+        "--anonymize", action="store_true", help="no patient, no date and no reference to the images in DICOM files"
+    )
     dose.set_defaults(run=run_dose)
+
+
+def _add_map_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--parametric-map", action="store_true", help="dose and uncertainty as DICOM Parametric Maps as well"
+    )
 
 
 def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:

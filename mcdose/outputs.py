@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mcdose.dvh import Dvh
     from mcdose.grid import Grid
     from mcdose.io.series import Series
+    from mcdose.io.structures import StructureSet
     from mcdose.report.contents import Report
 
 CURVE_POINTS = 1000  # of dvh.csv, at most, besides the dose 0
@@ -35,8 +36,19 @@ def write_results(
     summary: Mapping[str, Any],
     report: Report,
     overwrite: bool,
+    parametric_map: bool = False,
+    anonymize: bool = False,
+    structure_set: StructureSet | None = None,
 ) -> list[Path]:
     """Write dose.dcm with its plan.dcm, dose.nii.gz, uncertainty.nii.gz if there is one, and the other files of `DOSE`.
+
+    Parameters
+    ----------
+    folder, dose_gy, relative_uncertainty, grid, comment, curves, summary, report, overwrite : what goes where
+    series : gives patient, study and frame of reference; None makes new ones
+    parametric_map : write dose and uncertainty as DICOM Parametric Maps as well
+    anonymize : no patient in the DICOM files, new UIDs, no reference to the series
+    structure_set : of the curves, for histograms in dose.dcm; None = none in it
 
     Returns
     -------
@@ -44,12 +56,21 @@ def write_results(
         The files written.
     """
     from mcdose.io.folder import whole_folder
+    from mcdose.io.histograms import Histograms
     from mcdose.io.nifti import write_nifti
+    from mcdose.io.parametric_map import DOSE, UNCERTAINTY, write_parametric_map
     from mcdose.io.rtdose import write_rt_dose
+    from mcdose.io.study import study_header
     from mcdose.report.page import write_report
 
+    study = study_header(series, anonymize=anonymize)
+    histograms = Histograms(structure_set, curves, curves_axis(curves)) if structure_set else None
+    maps = [("dose_map.dcm", dose_gy, DOSE), ("uncertainty_map.dcm", relative_uncertainty, UNCERTAINTY)]
     with whole_folder(folder, EVERY, overwrite) as part:
-        write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment)
+        write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment, study=study, histograms=histograms)
+        for name, values, quantity in maps:
+            if parametric_map and values is not None:
+                write_parametric_map(part / name, values, grid, series, quantity, comment=comment, study=study)
         write_nifti(part / "dose.nii.gz", dose_gy, grid, description=f"Gy, {comment}")
         if relative_uncertainty is not None:
             write_nifti(
@@ -74,14 +95,18 @@ def to_json(values: Mapping[str, Any], *, ascii_only: bool = False) -> str:
 
 def write_dvh(path: Path, curves: Mapping[str, Dvh]) -> None:
     """Write cumulative curves: column dose_gy in equal steps from 0, then a column of volume fractions a structure."""
-    largest = max((curve.max_gy for curve in curves.values()), default=0.0)
-    dose_gy = dose_axis(largest)
+    dose_gy = curves_axis(curves)
     columns = [curve.volume_fraction(dose_gy) for curve in curves.values()]
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["dose_gy", *curves])
         for k, dose in enumerate(dose_gy):
             table.writerow([f"{dose:.6g}", *(f"{column[k]:.6g}" for column in columns)])
+
+
+def curves_axis(curves: Mapping[str, Dvh]) -> NDArray[np.float64]:
+    """Doses that all curves are shown at [Gy], see `dose_axis`."""
+    return dose_axis(max((curve.max_gy for curve in curves.values()), default=0.0))
 
 
 def dose_axis(largest_gy: float) -> NDArray[np.float64]:

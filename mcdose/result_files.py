@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from mcdose.methods import MAIN
 
-DOSE = ("dose.dcm", "plan.dcm", "dose.nii.gz", "uncertainty.nii.gz", "dvh.csv", "summary.json", "report.html")
+DOSE = (
+    *("dose.dcm", "plan.dcm", "dose_map.dcm", "uncertainty_map.dcm", "dose.nii.gz", "uncertainty.nii.gz"),
+    *("dvh.csv", "summary.json", "report.html"),
+)
 COMPARISON = (
     *(f"dose_{way.key}.nii.gz" for way in MAIN),
     "uncertainty.nii.gz",

@@ -278,12 +278,140 @@ def test_dicom_in_and_the_patient_out(run, tmp_path):
     assert (rt_dose.PatientID, rt_dose.FrameOfReferenceUID) == ("7", "1.2.3.2")
 
 
+LIVER = [(-6, -5), (4, -5), (4, 5), (-6, 5)]
+PRIVATE = {
+    "PatientName": "Doe^Jane",
+    "PatientID": "SECRET-ID",
+    "PatientBirthDate": "19610203",
+    "OtherPatientIDs": "SECRET-OTHER",
+    "AccessionNumber": "SECRET-ACC",
+    "StudyID": "SECRET-STUDY",
+    "StudyDescription": "SECRET DESCRIPTION",
+    "ReferringPhysicianName": "Secret^Physician",
+    "PositionReferenceIndicator": "SECRET MARK",
+    "PatientAge": "063Y",
+    "PatientWeight": "71.5",
+}
+
+
+def dicom_patient(folder, **attributes):
+    """Arguments of a patient with CT, PET and RTSTRUCT in DICOM."""
+    attributes = {"StudyInstanceUID": "1.2.3.1", "FrameOfReferenceUID": "1.2.3.2", **attributes}
+    hu = np.zeros((8, 16, 16))
+    ct_series(folder / "ct", hu, (-10.0, -10.0, 8.0), (3.0, 2.0, 2.0), **attributes)
+    frames = [("20240603", "100000", 600, 1.0)] * 4
+    pet_series(folder / "pet", np.full((4, 5, 4), 1000), [500.0] * 4, frames, (3.0, 4.0, 5.0), **attributes)
+    empty = ("twice", [(500.0, LIVER), (503.0, LIVER)])  # off the grid, so that the next is the first of its name
+    drawn = [("Liver é", [(z, LIVER) for z in (10.0, 13.0, 16.0)]), empty]
+    drawn += [("twice", [(z, LIVER) for z in (10.0, 13.0)]), ("twice", [(z, LIVER) for z in (13.0, 16.0)])]
+    structures = rtstruct(folder / "rs.dcm", drawn)
+    return ["--activity", folder / "pet", "--ct", folder / "ct", "--structures", structures]
+
+
+def uids(dataset):
+    """All UIDs of a dataset that are not of the standard itself."""
+    found = {str(element.value) for element in dataset.iterall() if element.VR == "UI"}
+    return {uid for uid in found if not uid.startswith("1.2.840.10008.")}
+
+
+def test_parametric_maps_hold_dose_and_uncertainty(run, tmp_path):
+    patient = dicom_patient(tmp_path)
+    assert run("dose", *patient, *SMALL, "--parametric-map", "-o", tmp_path / "out")[0] == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {"dose_map.dcm", "uncertainty_map.dcm"}
+    files = {name: pydicom.dcmread(tmp_path / "out" / f"{name}.dcm") for name in ("dose", "plan", "dose_map")}
+    for name, other in (("dose_map", "dose"), ("uncertainty_map", "uncertainty")):
+        values = nibabel.load(tmp_path / "out" / f"{other}.nii.gz").get_fdata().transpose(2, 1, 0)
+        image = files.setdefault(name, pydicom.dcmread(tmp_path / "out" / f"{name}.dcm"))
+        height = [f.PlanePositionSequence[0].ImagePositionPatient[2] for f in image.PerFrameFunctionalGroupsSequence]
+        np.testing.assert_array_equal(image.pixel_array[np.argsort(height)], values)
+        assert len(image.SourceImageSequence) == 8
+    assert {file.StudyInstanceUID for file in files.values()} == {"1.2.3.1"}
+    assert {file.FrameOfReferenceUID for file in files.values()} == {"1.2.3.2"}
+    # replaced as one set
+    words = ("--method", "local-deposition", "--overwrite", "-o", tmp_path / "out")
+    assert run("dose", *patient, *words)[0] == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES - {"uncertainty.nii.gz"}
+
+
+def test_parametric_map_without_a_series_and_without_noise(run, tmp_path):
+    words = ("--method", "local-deposition", "--parametric-map", "-o", tmp_path / "out")
+    assert run("demo", *words)[0] == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.dcm")} == {"dose.dcm", "plan.dcm", "dose_map.dcm"}
+    dose, plan, image = (pydicom.dcmread(tmp_path / "out" / f"{n}.dcm") for n in ("dose", "plan", "dose_map"))
+    assert "SourceImageSequence" not in image
+    assert dose.StudyInstanceUID == plan.StudyInstanceUID == image.StudyInstanceUID
+    assert dose.FrameOfReferenceUID == plan.FrameOfReferenceUID == image.FrameOfReferenceUID
+
+
+def test_histograms_in_the_rt_dose_are_those_of_the_table(run, tmp_path):
+    patient = dicom_patient(tmp_path)
+    words = ("--method", "local-deposition", "--dvh-in-rtdose", "-o", tmp_path / "out")
+    code, _, err = run("dose", *patient, *words)
+    assert code == 0
+    assert "'twice' has no volume on the dose grid" in err
+    dose, plan = (pydicom.dcmread(tmp_path / "out" / name) for name in ("dose.dcm", "plan.dcm"))
+    source = pydicom.dcmread(tmp_path / "rs.dcm")
+    for file in (dose, plan):
+        assert file.ReferencedStructureSetSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
+    structures = summary_of(tmp_path / "out")["structures"]
+    assert list(structures) == ["Liver é", "twice", "twice (2)"]
+    with (tmp_path / "out/dvh.csv").open(newline="", encoding="utf-8") as file:
+        table = np.array(list(csv.reader(file))[1:], dtype=float)
+    for k, (item, number) in enumerate(zip(dose.DVHSequence, (1, 3, 4), strict=True), start=1):
+        figures = list(structures.values())[k - 1]
+        assert item.DVHReferencedROISequence[0].ReferencedROINumber == number
+        pairs = np.array(item.DVHData, dtype=float).reshape(-1, 2)
+        expected = table[: len(pairs), k] * figures["volume_ml"]
+        np.testing.assert_allclose(pairs[:, 1], expected, rtol=1e-5)
+        assert not table[len(pairs) :, k].any()
+        assert float(item.DVHMeanDose) == pytest.approx(figures["mean_gy"], rel=1e-9)
+
+
+def test_anonymized_files_name_nobody_and_belong_together(run, tmp_path):
+    patient = dicom_patient(tmp_path, **PRIVATE)
+    folder = tmp_path / "out"
+    assert run("dose", *patient, *SMALL, "--parametric-map", "--anonymize", "-o", folder)[0] == 0
+    sources = [pydicom.dcmread(path) for part in ("ct", "pet") for path in (tmp_path / part).iterdir()]
+    of_the_sources = set().union(*(uids(source) for source in sources))
+    files = {path.name: pydicom.dcmread(path) for path in folder.glob("*.dcm")}
+    assert set(files) == {"dose.dcm", "plan.dcm", "dose_map.dcm", "uncertainty_map.dcm"}
+    for name, file in files.items():
+        held = (folder / name).read_bytes()
+        for word in (b"Doe", b"Jane", b"SECRET", b"Secret", b"19610203", b"20240603", b"063Y", b"71.5"):
+            assert word not in held, (name, word)
+        assert not uids(file) & of_the_sources
+        assert file.PatientIdentityRemoved == "YES"
+        assert "PS3.15 Basic Profile" in file.DeidentificationMethod
+        assert [code.CodeValue for code in file.DeidentificationMethodCodeSequence] == ["113100", "113105"]
+        assert file.LongitudinalTemporalInformationModified == "REMOVED"
+        dates = {str(e.value) for e in file.iterall() if e.VR in ("DA", "DT") and e.value}
+        assert dates <= {"19000101"}
+        for keyword in ("SourceImageSequence", "ReferencedSeriesSequence", "ReferencedStructureSetSequence"):
+            assert keyword not in file
+        for keyword in ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate"):
+            assert file[keyword].is_empty
+    for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID"):
+        assert len({str(file[keyword].value) for file in files.values()}) == 1
+    assert len({file.SOPInstanceUID for file in files.values()}) == 4
+    (referred,) = files["dose.dcm"].ReferencedRTPlanSequence
+    assert referred.ReferencedSOPInstanceUID == files["plan.dcm"].SOPInstanceUID
+    # another run is another patient
+    assert run("dose", *patient, *SMALL, "--anonymize", "--overwrite", "-o", folder)[0] == 0
+    assert pydicom.dcmread(folder / "dose.dcm").PatientID != files["dose.dcm"].PatientID
+
+
 def bad(tmp_path, patient, **replaced):
     """Return the arguments of the patient with some replaced by others."""
     words = list(patient)
     for option, value in replaced.items():
         words[words.index(f"--{option}") + 1] = value
     return [*words, "-o", tmp_path / "out"]
+
+
+def rtstruct_on_nifti(tmp_path, patient):
+    square = [(8, 8), (30, 8), (30, 30), (8, 30)]
+    structures = rtstruct(tmp_path / "rs.dcm", [("liver", [(z, square) for z in (6.0, 12.0)])])
+    return [*patient[:5], structures]
 
 
 def negative_activity(tmp_path, patient):
@@ -393,6 +521,26 @@ BAD_INPUT = {
         "medium must be one of water, soft-tissue",
     ),
     "no activity": (lambda t, p: ["--ct", t, "-o", t / "out"], "required: --activity"),
+    "DVH in RT Dose without structures": (
+        lambda t, p: [*p[:4], "--dvh-in-rtdose", "-o", t / "out"],
+        "--dvh-in-rtdose needs --structures with an RTSTRUCT, got none",
+    ),
+    "DVH in RT Dose of a label map": (
+        lambda t, p: [*p, "--dvh-in-rtdose", "-o", t / "out"],
+        "--dvh-in-rtdose needs structures from an RTSTRUCT, got",
+    ),
+    "DVH in RT Dose without DICOM images": (
+        lambda t, p: [*rtstruct_on_nifti(t, p), "--dvh-in-rtdose", "-o", t / "out"],
+        "--dvh-in-rtdose needs a DICOM CT or PET with a FrameOfReferenceUID",
+    ),
+    "DVH in RT Dose without a patient": (
+        lambda t, p: [*p, "--dvh-in-rtdose", "--anonymize", "-o", t / "out"],
+        "cannot go with --anonymize",
+    ),
+    "a patient in the report only": (
+        lambda t, p: [*p, "--anonymize", "--patient-in-report", "-o", t / "out"],
+        "cannot go with --patient-in-report",
+    ),
     "no calibration": (lambda t, p: [*bad(t, p), "--calibration", t / "no.json"], "no.json cannot be read"),
     "output below a file": (
         lambda t, p: [*p, "-o", t / "ct.nii.gz" / "out"],

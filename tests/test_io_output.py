@@ -12,11 +12,16 @@ from images import ct_series, edit, reference_images
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
+from mcdose.dvh import dvh
 from mcdose.errors import InputError
 from mcdose.grid import Grid
 from mcdose.io.ct import read_ct
+from mcdose.io.decimal_string import decimal_string
+from mcdose.io.histograms import Histograms
 from mcdose.io.nifti import write_nifti
-from mcdose.io.rtdose import decimal_string, write_rt_dose
+from mcdose.io.rtdose import write_rt_dose
+from mcdose.io.structures import StructureSet
+from mcdose.io.study import study_header
 
 GRID = Grid((5, 7, 9), (3.0, 4.07283, 2.5), (-377.44, -222.76099, 144.36099))
 HOT = (1, 2, 6)
@@ -68,14 +73,31 @@ def test_plastimatch_finds_the_hot_voxel(tmp_path, series):
     assert sitk.GetArrayFromImage(image)[0, 0, 0] == pytest.approx(0.001, rel=1e-4)
 
 
-@pytest.mark.parametrize("source", ["ct", "none", "real"])
+STRUCTURES = StructureSet("1.2.840.10008.5.1.4.1.1.481.3", "1.2.3.9", {"liver": 4, "tumour": 11})
+
+
+def histograms():
+    rng = np.random.default_rng(2)
+    dose_gy = rng.uniform(20.0, 90.0, (4, 6, 6))
+    masks = {"tumour": rng.uniform(size=dose_gy.shape) < 0.2, "liver": np.ones(dose_gy.shape)}
+    curves = {name: dvh(dose_gy, mask, (3.0, 4.0, 5.0)) for name, mask in masks.items()}
+    return dose_gy, masks, Histograms(STRUCTURES, curves, np.arange(0.0, 91.0, 0.5))
+
+
+@pytest.mark.parametrize("source", ["ct", "none", "real", "anonymous", "histograms"])
 def test_dciodvfy_finds_no_error(tmp_path, series, source):
     if shutil.which("dciodvfy") is None:
         pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
     if source == "real":
         series = read_ct(reference_images() / "liver-y90" / "CT").series
     plan = write_rt_dose(
-        tmp_path / "dose.dcm", hot_voxel(), GRID, None if source == "none" else series, comment=COMMENT
+        tmp_path / "dose.dcm",
+        hot_voxel(),
+        GRID,
+        None if source == "none" else series,
+        comment=COMMENT,
+        study=study_header(series, anonymize=True) if source == "anonymous" else None,
+        histograms=histograms()[2] if source == "histograms" else None,
     )
     # dciodvfy aborts on any uncompressed pixel data of 32 bits (an assertion in attrothr.cc that allows 16), other
     # makers' RT Dose included, so it is given the same header with a stand-in for the pixels.
@@ -108,6 +130,59 @@ def test_header_is_that_of_the_ct_and_refers_to_the_plan(tmp_path, series):
     assert [float(v) for v in dose.GridFrameOffsetVector] == [0, 3, 6, 9, 12]
     assert [float(v) for v in dose.PixelSpacing] == [4.07283, 2.5]
     assert dose.FrameIncrementPointer == 0x3004000C
+
+
+def test_histograms_count_the_voxels_at_each_dose(tmp_path, series):
+    dose_gy, masks, given = histograms()
+    write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, series, comment=COMMENT, histograms=given)
+    dose, plan = (pydicom.dcmread(tmp_path / name) for name in ("dose.dcm", "plan.dcm"))
+    for file in (dose, plan):  # the numbers are those of the structure set that the plan refers to
+        (item,) = file.ReferencedStructureSetSequence
+        assert (item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID) == (
+            STRUCTURES.sop_class_uid,
+            STRUCTURES.sop_instance_uid,
+        )
+    assert plan.RTPlanGeometry == "PATIENT"
+    assert len(dose.DVHSequence) == 2
+    for item, (name, mask) in zip(dose.DVHSequence, masks.items(), strict=True):
+        (roi,) = item.DVHReferencedROISequence
+        assert (roi.ReferencedROINumber, roi.DVHROIContributionType) == (STRUCTURES.numbers[name], "INCLUDED")
+        assert (item.DVHType, item.DVHVolumeUnits) == ("CUMULATIVE", "CM3")
+        assert (item.DoseUnits, item.DoseType) == ("GY", "PHYSICAL")
+        pairs = np.array(item.DVHData, dtype=float).reshape(-1, 2)
+        assert len(pairs) == item.DVHNumberOfBins
+        width = pairs[:, 0] * float(item.DVHDoseScaling)
+        inside = dose_gy[mask > 0]
+        for edge, volume in zip(np.cumsum(width) - width, pairs[:, 1], strict=True):
+            assert volume == pytest.approx(np.count_nonzero(inside >= edge) * 0.060, abs=1e-9)
+        assert width.sum() > inside.max() >= width.sum() - width[-1]  # the last bin holds the last voxel
+        assert float(item.DVHMeanDose) == pytest.approx(inside.mean())
+        assert float(item.DVHMinimumDose) == pytest.approx(inside.min())
+        assert float(item.DVHMaximumDose) == pytest.approx(inside.max())
+
+
+def test_histogram_without_dose_has_one_bin(tmp_path):
+    curve = dvh(np.zeros((2, 2, 2)), np.ones((2, 2, 2)), (10.0, 10.0, 10.0))
+    given = Histograms(STRUCTURES, {"liver": curve}, np.zeros(1))
+    write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, None, comment=COMMENT, histograms=given)
+    (item,) = pydicom.dcmread(tmp_path / "dose.dcm").DVHSequence
+    assert [float(v) for v in item.DVHData] == [1.0, 8.0]
+
+
+@pytest.mark.parametrize(("names", "found"), [(["spine"], r"\['spine'\]"), ([], "none")])
+def test_histograms_of_what_the_structure_set_lacks_are_refused(tmp_path, names, found):
+    curve = dvh(np.ones((2, 2, 2)), np.ones((2, 2, 2)), (1.0, 1.0, 1.0))
+    given = Histograms(STRUCTURES, dict.fromkeys(names, curve), np.arange(3.0))
+    with pytest.raises(ValueError, match=f"histograms must be of structures of the structure set, got {found}"):
+        write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, None, comment=COMMENT, histograms=given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_histograms_in_an_anonymous_dose_are_refused(tmp_path, series):
+    study, given = study_header(series, anonymize=True), histograms()[2]
+    with pytest.raises(ValueError, match="must not be added to an anonymous dose"):
+        write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, series, comment=COMMENT, study=study, histograms=given)
+    assert not list(tmp_path.glob("*.dcm"))
 
 
 def test_values_are_quantised_with_the_scaling_that_is_written(tmp_path):

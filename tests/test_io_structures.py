@@ -18,7 +18,7 @@ from mcdose.errors import InputError
 from mcdose.grid import Grid
 from mcdose.io.contours import slabs
 from mcdose.io.polygon import cell_areas, even_odd
-from mcdose.io.structures import read_structures
+from mcdose.io.structures import read_structure_set, read_structures
 
 GRID = Grid((10, 24, 30), (3.0, 2.5, 2.0), (-12.0, -30.0, -28.0))
 SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=float)
@@ -120,6 +120,23 @@ def test_names_are_kept_and_numbered(tmp_path):
     dataset.StructureSetROISequence[0].ROIName = "Tumör/1"
     dataset.save_as(path)
     assert list(read_structures(path, GRID)) == ["Tumör/1", "GTV", "GTV (2)", "GTV (3)"]
+
+
+def test_numbers_of_the_structure_set_go_with_the_names(tmp_path):
+    body, nowhere = planes(circle(5.0), -4, 4, 4), planes(circle(5.0), 500, 504, 4)
+    path = rtstruct(tmp_path / "rs.dcm", [("GTV", nowhere), ("liver", body), ("GTV", body), ("GTV", body)])
+    coverage, structure_set = read_structure_set(path, GRID)
+    assert list(coverage) == ["liver", "GTV", "GTV (2)"]  # the first of the name is off the grid
+    assert structure_set.numbers == {"liver": 2, "GTV": 3, "GTV (2)": 4}
+    dataset = pydicom.dcmread(path)
+    assert structure_set.sop_class_uid == dataset.SOPClassUID
+    assert structure_set.sop_instance_uid == dataset.SOPInstanceUID
+
+
+def test_label_map_has_no_structure_set(tmp_path):
+    image = sitk.GetImageFromArray(np.ones((4, 4, 4), dtype=np.uint8))
+    sitk.WriteImage(image, str(tmp_path / "a.mha"))
+    assert read_structure_set(tmp_path / "a.mha", GRID).structure_set is None
 
 
 def test_partly_and_wholly_off_the_grid(tmp_path, caplog):

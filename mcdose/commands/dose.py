@@ -22,6 +22,7 @@ from mcdose.errors import InputError
 
 if TYPE_CHECKING:
     from mcdose.case import Case
+    from mcdose.io.structures import StructureSet
     from mcdose.result import DoseResult
 
 METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
@@ -54,6 +55,7 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -
         case = load(args)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
+        structure_set = _structure_set(case, parts) if args.dvh_in_rtdose else None
         console.show_held()
         result = dose_of(case, parts, args, console, args.method, args.density_scaling or "target")
         local_gy = None
@@ -85,6 +87,9 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -
             summary=summary,
             report=report,
             overwrite=args.overwrite,
+            parametric_map=args.parametric_map,
+            anonymize=args.anonymize,
+            structure_set=structure_set,
         )
         for warning in result.warnings:
             if warning not in console.warnings:
@@ -110,10 +115,35 @@ def _check_arguments(args: argparse.Namespace) -> None:
     ):
         if given is not None and args.method not in methods:
             raise InputError(f"{option} goes with --method {' or '.join(methods)}, got --method {args.method}")
+    if args.anonymize and args.patient_in_report:
+        raise InputError("--anonymize leaves the patient out, so it cannot go with --patient-in-report")
+    if args.anonymize and args.dvh_in_rtdose:
+        raise InputError(
+            "--dvh-in-rtdose refers to the structure set, so it cannot go with --anonymize, which drops such references"
+        )
+    if args.dvh_in_rtdose and args.structures is None:
+        raise InputError("--dvh-in-rtdose needs --structures with an RTSTRUCT, got none")
     if args.kernel_medium is not None and args.density_scaling == "multiple-kernels":
         raise InputError("--kernel-medium goes with one kernel, got --density-scaling multiple-kernels")
     with as_input_error():
         check_scaling(args.method, args.density_scaling or "target", args.kernel_medium)
+
+
+def _structure_set(case: Case, parts: dict[str, Any]) -> StructureSet:
+    """Return the structure set for histograms in the RT Dose, or raise if that cannot refer to one rightly."""
+    name = case.origin["structures"]
+    if case.structure_set is None:
+        raise InputError(f"--dvh-in-rtdose needs structures from an RTSTRUCT, got {name}, which is none")
+    if not case.structure_set.sop_instance_uid:
+        raise InputError(f"--dvh-in-rtdose needs an RTSTRUCT with a SOPInstanceUID, got {name} without")
+    if case.series is None or not case.series.frame_of_reference_uid:
+        raise InputError(
+            "--dvh-in-rtdose needs a DICOM CT or PET with a FrameOfReferenceUID, which ties the dose to the RTSTRUCT; "
+            "got none"
+        )
+    if not parts:
+        raise InputError(f"--dvh-in-rtdose needs a structure with a reported dose, got none in {name}")
+    return case.structure_set
 
 
 def _comment(result: DoseResult) -> str:

@@ -22,29 +22,33 @@ GAP = 1.5  # planes further apart than this times the usual distance are not joi
 
 
 class Drawn(NamedTuple):
-    """A structure on a grid: name, coverage of each voxel (float32, 0 to 1), volume [mL] of the whole structure."""
+    """A structure on a grid.
+
+    Name, coverage of each voxel (float32, 0 to 1), volume [mL] of the whole structure, and ROI number, of an RTSTRUCT.
+    """
 
     name: str
     coverage: NDArray[np.float32]
     volume_ml: float
+    number: int | None = None
 
 
 def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
     """Draw each structure of an RTSTRUCT; those without a closed contour are left out with a warning."""
     contours = {int(roi.ReferencedROINumber): roi for roi in header.get("ROIContourSequence") or ()}
-    drawn: list[tuple[str, dict[float, list[NDArray[np.float64]]]]] = []
+    drawn: list[tuple[int, str, dict[float, list[NDArray[np.float64]]]]] = []
     for roi in header.get("StructureSetROISequence") or ():
         number = int(roi.ROINumber)
         name = str(roi.get("ROIName") or f"ROI {number}")
         planes = _planes(path, name, contours.get(number))
         if planes:
-            drawn.append((name, planes))
+            drawn.append((number, name, planes))
         else:
             LOGGER.warning("%s: structure %r has no closed contour and is left out", path, name)
-    spacings = [d for _, planes in drawn for d in np.diff(sorted(planes)).tolist()]
+    spacings = [d for _, _, planes in drawn for d in np.diff(sorted(planes)).tolist()]
     usual = float(np.median(spacings)) if spacings else None
-    for name, planes in drawn:
-        yield _draw(path, name, planes, usual, grid)
+    for number, name, planes in drawn:
+        yield _draw(path, name, planes, usual, grid)._replace(number=number)
 
 
 def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.float64]]]:

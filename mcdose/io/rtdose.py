@@ -6,30 +6,25 @@ reference to an RT Plan (type 1C); a minimal one, without beams or sources, is w
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcdose import __version__
 from mcdose.grid import Grid
+from mcdose.io.decimal_string import decimal_string
+from mcdose.io.histograms import Histograms, add_histograms
 from mcdose.io.output import require_free, whole_file
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Series
+from mcdose.io.study import reference, study_header
 
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 RT_PLAN = "1.2.840.10008.5.1.4.1.1.481.5"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"  # the default transfer syntax, which every reader knows
 FULL_SCALE = 2_100_000_000  # stored value of the largest dose: 32 bits, of which readers with signed numbers lose none
 UNDEFINED_GEOMETRY = "TREATMENT_DEVICE"  # RTPlanGeometry of a plan that refers to no structure set
-
-PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
-PATIENT_OPTIONAL = ("OtherPatientIDs", "IssuerOfPatientID", "PatientIdentityRemoved", "DeidentificationMethod")
-STUDY = ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID")
-STUDY_OPTIONAL = ("StudyDescription", "PatientAge", "PatientSize", "PatientWeight")
 
 
 @quiet_libraries()
@@ -42,6 +37,8 @@ def write_rt_dose(
     comment: str,
     label: str = "mcdose",
     plan_path: str | Path | None = None,
+    study: Any = None,
+    histograms: Histograms | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write an RT Dose file and, beside it, the RT Plan that it refers to.
@@ -57,6 +54,8 @@ def write_rt_dose(
     comment : at most 64 characters, such as "Y-90 Monte Carlo, dose to medium"; goes into DoseComment
     label : at most 16 characters, RTPlanLabel
     plan_path : of the RT Plan; None = `plan.dcm` in the folder of `path`
+    study : pydicom.Dataset of what the files of a run share (`study_header`); None makes one of `series`
+    histograms : go into the DVH sequence, and make both files refer to their structure set; None = no such sequence
     overwrite : replace existing files
 
     Returns
@@ -74,9 +73,11 @@ def write_rt_dose(
     _check(dose_gy, grid, comment, label)
     for file in (dose_path, plan_file):
         require_free(file, overwrite)
-    common = _common(series)
+    common = study_header(series) if study is None else study
     plan = _plan(common, label, comment)
     dose = _dose(common, dose_gy, grid, plan, comment, series)
+    if histograms is not None:
+        add_histograms(dose, plan, histograms)
     for file, dataset in ((plan_file, plan), (dose_path, dose)):
         with whole_file(file, overwrite) as part:
             dataset.save_as(part, enforce_file_format=True)
@@ -97,38 +98,6 @@ def _check(dose_gy: NDArray[Any], grid: Grid, comment: str, label: str) -> None:
         raise ValueError(f"label must be 1 to 16 characters without a backslash, got {label!r}")
 
 
-def _common(series: Series | None) -> Any:
-    """Patient, study, frame of reference and equipment, shared by plan and dose."""
-    from pydicom import Dataset
-    from pydicom.uid import generate_uid
-
-    header: Any = Dataset() if series is None else series.header
-    common = Dataset()
-    common.SpecificCharacterSet = "ISO_IR 192"
-    now = datetime.now()
-    common.InstanceCreationDate, common.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
-    for keyword in PATIENT + STUDY:  # type 2: present, if empty
-        setattr(common, keyword, _text(header.get(keyword)))
-    if series is None:
-        common.PatientName, common.PatientID = "mcdose^phantom", "mcdose"
-        common.StudyDate, common.StudyTime = common.InstanceCreationDate, common.InstanceCreationTime
-        common.StudyID = "1"
-    for keyword in PATIENT_OPTIONAL + STUDY_OPTIONAL:
-        if header.get(keyword) not in (None, ""):
-            setattr(common, keyword, _text(header.get(keyword)))
-    for keyword in ("DeidentificationMethodCodeSequence",):
-        if keyword in header:
-            common[keyword] = header[keyword]
-    common.StudyInstanceUID = (series.study_uid if series else "") or generate_uid(prefix=None)
-    common.FrameOfReferenceUID = (series.frame_of_reference_uid if series else "") or generate_uid(prefix=None)
-    common.PositionReferenceIndicator = _text(header.get("PositionReferenceIndicator"))
-    common.Manufacturer = "mcdose"
-    common.ManufacturerModelName = "mcdose"
-    common.SoftwareVersions = __version__
-    common.OperatorsName = ""
-    return common
-
-
 def _plan(common: Any, label: str, comment: str) -> Any:
     plan = _instance(common, RT_PLAN, "RTPLAN", f"{label}: reference for the dose")
     plan.RTPlanLabel = label
@@ -141,8 +110,6 @@ def _plan(common: Any, label: str, comment: str) -> Any:
 
 
 def _dose(common: Any, dose_gy: NDArray[Any], grid: Grid, plan: Any, comment: str, series: Series | None) -> Any:
-    from pydicom import Dataset
-
     nz, ny, nx = grid.shape
     dz, dy, dx = grid.voxel_mm
     z, y, x = grid.origin_mm
@@ -162,9 +129,7 @@ def _dose(common: Any, dose_gy: NDArray[Any], grid: Grid, plan: Any, comment: st
     dose.DoseComment = comment
     if series is not None and series.modality == "CT":
         dose.TissueHeterogeneityCorrection = "IMAGE"
-    reference = Dataset()
-    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = RT_PLAN, plan.SOPInstanceUID
-    dose.ReferencedRTPlanSequence = [reference]
+    dose.ReferencedRTPlanSequence = [reference(RT_PLAN, plan.SOPInstanceUID)]
     # Stored with the scaling that the file states, not with the one it was rounded from.
     dose.DoseGridScaling = decimal_string(float(dose_gy.max()) / FULL_SCALE or 1.0)
     stored = np.rint(np.asarray(dose_gy, dtype=np.float64) / float(dose.DoseGridScaling))
@@ -191,19 +156,3 @@ def _instance(common: Any, sop_class: str, modality: str, description: str) -> A
     instance.file_meta.MediaStorageSOPInstanceUID = instance.SOPInstanceUID
     instance.file_meta.TransferSyntaxUID = IMPLICIT_LITTLE_ENDIAN
     return instance
-
-
-def _text(value: Any) -> Any:
-    """Copy a value as text, so that it is encoded anew in the character set of the file it goes into."""
-    if value is None:
-        return ""
-    return [str(v) for v in value] if isinstance(value, list) else str(value)
-
-
-def decimal_string(value: float) -> str:
-    """Write a number as a DICOM decimal string: at most 16 characters, as many digits as they hold."""
-    for digits in range(17, 0, -1):
-        for text in (f"{value:.{digits}g}", f"{Decimal(f'{value:.{digits}g}'):f}"):
-            if len(text) <= 16 and float(text) == float(f"{value:.{digits}g}"):
-                return text
-    raise ValueError(f"{value!r} cannot be written with 16 characters")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,32 @@ from mcdose.io.voxelfile import is_voxel_file
 OFF_GRID = 1e-3  # share of a structure's volume off the grid that is worth a warning
 
 
-@quiet_libraries()
+@dataclass(frozen=True)
+class StructureSet:
+    """The RTSTRUCT that structures are from: what refers to it, and the ROI numbers of the names."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    numbers: dict[str, int]
+
+
+class Structures(NamedTuple):
+    """Coverage of the voxels of a grid by name, and the RTSTRUCT; None for SEG and label maps."""
+
+    coverage: dict[str, NDArray[np.float32]]
+    structure_set: StructureSet | None
+
+
 def read_structures(
     path: str | Path, grid: Grid, *, frame_of_reference_uid: str | None = None
 ) -> dict[str, NDArray[np.float32]]:
-    """Read structures as coverage of the voxels of a grid.
+    """Read structures as coverage of the voxels of a grid: the first half of what `read_structure_set` gives."""
+    return read_structure_set(path, grid, frame_of_reference_uid=frame_of_reference_uid).coverage
+
+
+@quiet_libraries()
+def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: str | None = None) -> Structures:
+    """Read structures as coverage of the voxels of a grid, and where they are from.
 
     Parameters
     ----------
@@ -33,7 +55,7 @@ def read_structures(
 
     Returns
     -------
-    dict
+    Structures
         by name in the order of the file, coverage from 0 to 1, float32, shape `grid.shape`. Names are the file's; a
         second structure of the same name gets " (2)". A structure that reaches beyond the grid keeps the part
         inside, with a warning in the log; one wholly outside, or without a closed contour, is left out with a
@@ -45,6 +67,7 @@ def read_structures(
         not structures, another frame of reference, contours or voxels that are not axial, nothing on the grid
     """
     found = existing(path)
+    structure_set = None
     if is_voxel_file(found):
         drawn = read_label_map(found, grid)
     else:
@@ -55,8 +78,10 @@ def read_structures(
         _require_frame(file, header, frame_of_reference_uid)
         contours = header.Modality == "RTSTRUCT"
         drawn = read_contours(file, header, grid) if contours else read_segmentation(file, grid)
+        if contours:
+            structure_set = StructureSet(str(header.SOPClassUID), str(header.get("SOPInstanceUID", "")), {})
     structures: dict[str, NDArray[np.float32]] = {}
-    for name, coverage, volume_ml in drawn:
+    for name, coverage, volume_ml, number in drawn:
         inside_ml = float(coverage.sum(dtype=np.float64)) * grid.voxel_ml
         LOGGER.info("%s: structure %r: %.3f mL, %.3f mL of it on the grid", found, name, volume_ml, inside_ml)
         if not inside_ml > 0.0:
@@ -65,10 +90,13 @@ def read_structures(
         outside = 1.0 - inside_ml / volume_ml
         if outside > OFF_GRID:
             LOGGER.warning("%s: %.1f %% of structure %r lies off the dose grid", found, 100 * outside, name)
-        structures[_unused(name, structures)] = coverage
+        unused = _unused(name, structures)
+        structures[unused] = coverage
+        if structure_set is not None and number is not None:
+            structure_set.numbers[unused] = number
     if not structures:
         raise InputError(f"{found}: no structure has a volume on the dose grid")
-    return structures
+    return Structures(structures, structure_set)
 
 
 def _require_frame(path: Path, header: Any, wanted: str | None) -> None:
