@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +16,7 @@ from mcdose.grid import Grid, Volume
 from mcdose.media import medium
 
 if TYPE_CHECKING:
+    from mcdose.io.activity import Activity
     from mcdose.io.series import Series
 
 PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
@@ -60,6 +61,11 @@ def read_case(
     nuclide: str = "Y-90",
     unit: str | None = None,
     calibration: Calibration = SCHNEIDER,
+    sensitivity_cps_per_mbq: float | None = None,
+    administered_gbq: float | None = None,
+    lung_shunt: float = 0.0,
+    residual_gbq: float = 0.0,
+    counts_in: str | None = None,
 ) -> Case:
     """Read a patient's images and bring them onto the grid of the activity.
 
@@ -70,8 +76,12 @@ def read_case(
     ----------
     activity, ct, structures : see `mcdose.io.activity`, `.ct`, `.structures`
     nuclide : which the activity must be of
-    unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = "Bq/mL"
+    unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = the side-car's, or "Bq/mL"
     calibration : CT number to density and medium
+    sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq : for images in counts, see
+        `mcdose.io.activity.read_activity`
+    counts_in : name of the structure whose counts, not those of the whole image, are scaled to the administered
+        activity [(administered - residual) x (1 - lung shunt)]; what is outside is scaled alike
 
     Raises
     ------
@@ -87,7 +97,18 @@ def read_case(
 
     known = look_up(nuclide)
     _require_media(calibration)
-    source = read_activity(activity, unit=unit, nuclide=known.name, half_life_s=known.half_life_s)
+    if counts_in is not None and (administered_gbq is None or structures is None):
+        raise ValueError("counts_in needs administered_gbq and structures")
+    source = read_activity(
+        activity,
+        unit=unit,
+        nuclide=known.name,
+        half_life_s=known.half_life_s,
+        sensitivity_cps_per_mbq=sensitivity_cps_per_mbq,
+        administered_gbq=administered_gbq,
+        lung_shunt=lung_shunt,
+        residual_gbq=residual_gbq,
+    )
     image = read_ct(ct)
     _require_same_frame(activity, source.series, ct, image.series)
     warning = require_coverage(source.volume, image.volume.grid)
@@ -98,11 +119,14 @@ def read_case(
     series = image.series or source.series
     frame = series.frame_of_reference_uid if series else None
     masks = {} if structures is None else read_structures(structures, grid, frame_of_reference_uid=frame)
+    if counts_in is not None and administered_gbq is not None:
+        source = _scaled_in(source, counts_in, masks, (administered_gbq - residual_gbq) * 1e9)
     origin = {
         "activity": str(activity),
         "ct": str(ct),
         "structures": None if structures is None else str(structures),
         "activity_bq": source.total_bq,
+        "activity_from": source.calibration,
         "injected_bq": source.injected_bq,
         "decay_correction": source.decay_correction,
         "administered": None if source.administered is None else source.administered.isoformat(),
@@ -110,6 +134,31 @@ def read_case(
         "calibration": calibration.name,
     }
     return Case(grid, source.volume.values, density, index, calibration.media, hu, masks, series, origin)
+
+
+def _scaled_in(source: Activity, name: str, masks: dict[str, NDArray[Any]], net_bq: float) -> Activity:
+    """Move a calibration from the whole image to a structure: what the whole was scaled to, the structure has."""
+    if name not in masks:
+        raise InputError(f"counts_in must be one of the structures, {', '.join(masks) or 'none there'}; got {name!r}")
+    inside = float((source.volume.values * masks[name]).sum())
+    if not inside > 0:
+        raise InputError(f"structure {name}: it must hold counts to be calibrated by, got none")
+    values = source.volume.values * (source.total_bq / inside)
+    total = float(values.sum())
+    if total > net_bq * (1 + 1e-9):
+        LOGGER.warning(
+            "the activity calibrated in %s is %.4g GBq over the whole image, more than the %.4g GBq that reached the "
+            "patient",
+            name,
+            total / 1e9,
+            net_bq / 1e9,
+        )
+    return replace(
+        source,
+        volume=Volume(values, source.volume.grid),
+        total_bq=total,
+        calibration=f"{source.calibration}, those in {name}",
+    )
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:

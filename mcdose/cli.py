@@ -121,13 +121,34 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
-        "--activity", metavar="PATH", required=required, help="PET in Bq/mL, or activity at administration"
+        "--activity", metavar="PATH", required=required, help="PET, SPECT, or activity at administration"
     )
     command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
     command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
     command.add_argument(
         "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
     )
+    counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
+    counts.add_argument(
+        "--sensitivity", type=_positive, metavar="CPS_PER_MBQ", help="of the SPECT, all detectors: counts/(s MBq)"
+    )
+    counts.add_argument(
+        "--administered-gbq",
+        type=_positive,
+        metavar="A",
+        help="scale the counts so that they are this activity, less residual and lung shunt, at administration",
+    )
+    counts.add_argument(
+        "--lung-shunt",
+        type=_shunt,
+        default=0.0,
+        metavar="F",
+        help="part of it in the lungs, where the counts that are scaled do not have them (0)",
+    )
+    counts.add_argument(
+        "--residual-gbq", type=_residual, default=0.0, metavar="R", help="part of it that was not given (0)"
+    )
+    counts.add_argument("--counts-in", metavar="NAME", help="structure whose counts are scaled (the whole image)")
 
 
 def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -350,6 +371,21 @@ def _fraction(text: str) -> float:
     if not 0.0 < value < 1.0:
         raise argparse.ArgumentTypeError(f"must be a fraction between 0 and 1, got {text!r}")
     return value
+
+
+def _shunt(text: str) -> float:
+    return 0.0 if _is_zero(text) else _fraction(text)
+
+
+def _residual(text: str) -> float:
+    return 0.0 if _is_zero(text) else _positive(text)
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return float(text) == 0.0
+    except ValueError:
+        return False
 
 
 def _positive(text: str) -> float:

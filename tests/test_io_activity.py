@@ -10,7 +10,8 @@ from images import Y90_HALF_LIFE_S, edit, pet_series, reference_images
 from scipy.integrate import quad
 
 from mcdose.errors import InputError
-from mcdose.io.activity import nuclide_named, read_activity
+from mcdose.io.activity import read_activity
+from mcdose.io.nuclide_name import nuclide_named
 
 DECAY = np.log(2) / Y90_HALF_LIFE_S
 VOXEL_ML = 3.0 * 4.0 * 5.0 / 1000.0
