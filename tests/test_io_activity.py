@@ -155,7 +155,11 @@ FRAMES = [("20240604", "063000", 900.0, None)] * 4
     [
         ({"Units": "CNTS"}, {}, "activity is in counts, not Bq/mL: Units is CNTS"),
         ({"Units": "PROPCPS"}, {}, "proportional to counts per second, not Bq/mL"),
-        ({"Units": "GML"}, {}, "standardised uptake value"),
+        (
+            {"Units": "GML"},
+            {},
+            r"standardised uptake value \(GML\): PatientWeight must be there",
+        ),
         ({"Units": ""}, {}, "Units is absent"),
         ({"DecayCorrection": "SCAN"}, {}, "DecayCorrection must be NONE, START or ADMIN, got 'SCAN'"),
         ({}, {"nuclide": "Ho-166"}, "the header says Y-90, the nuclide asked for is Ho-166"),

@@ -68,9 +68,7 @@ def bq_per_ml_of_suv(path: Path, header: Any) -> float:
     dose = injected_bq(header)
     if dose is None or not dose > SMALLEST_DOSE_BQ:
         found = "none" if dose is None else f"{dose:g}"
-        raise InputError(
-            f"{suv}: RadionuclideTotalDose must be there, in Bq and above {SMALLEST_DOSE_BQ:g}, got {found}"
-        )
+        raise InputError(f"{suv}: RadionuclideTotalDose must be there and above {SMALLEST_DOSE_BQ:g} Bq, got {found}")
     return dose / (float(weight) * 1000.0)
 
 
