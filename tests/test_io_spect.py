@@ -63,6 +63,18 @@ def test_frames_without_an_upright_place_are_refused(tmp_path, attributes, messa
         given(path)
 
 
+def test_detectors_must_agree_on_the_place(tmp_path):
+    path = nm_image(tmp_path / "nm.dcm", COUNTS)
+    places = pydicom.dcmread(path).DetectorInformationSequence
+    edit(path, DetectorInformationSequence=[places[0], Dataset(), places[0]])  # the second one says nothing
+    assert given(path).volume.grid.origin_mm == (10.0, -6.0, -8.0)
+    other = pydicom.dcmread(path).DetectorInformationSequence[0]
+    other.ImagePositionPatient = [-8.0, -6.0, 11.0]
+    edit(path, DetectorInformationSequence=[places[0], other])
+    with pytest.raises(InputError, match="detectors must agree on where the image is"):
+        given(path)
+
+
 def test_two_images_of_one_series_are_refused(tmp_path):
     for name in "ab":
         edit(nm_image(tmp_path / name, COUNTS), SeriesInstanceUID="1.2.3.9")

@@ -1,6 +1,8 @@
 """What the values of a PET or NM image are in: Units, and the way back from SUV to Bq/mL.
 
-DICOM PS3.3 C.8.9.1 (PET Series: Units, SUV Type), CID 84 and 85.
+DICOM PS3.3 C.8.9.1 (PET Series: Units, SUV Type), C.8.4.10 (NM Isotope), PS3.16 CID 84 and 85. The dose of
+an SUV is decayed to the moment that the image is corrected to, as in the pseudo-code for SUV of the Quantitative
+Imaging Biomarkers Alliance.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def unit_error(path: Path, unit: str) -> InputError:
 def bq_per_ml_of_suv(path: Path, header: Any) -> float:
     """Activity concentration of SUV 1 by body weight, RadionuclideTotalDose / PatientWeight [Bq/mL].
 
-    It is at the moment of RadionuclideTotalDose, the administration; 1 g is taken as 1 mL, as the unit has it.
+    It is at the administration, the moment of RadionuclideTotalDose.
     SUVType is BW where it is absent (PS3.3 C.8.9.1). SUV by lean mass, ideal weight or surface are refused.
     """
     kind = str(header.get("SUVType") or "BW")
