@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from mcdose.grid import Grid, Volume
 from mcdose.media import medium
 
 if TYPE_CHECKING:
+    from mcdose.io.activity import Activity
     from mcdose.io.series import Series
     from mcdose.io.structures import StructureSet
 
@@ -67,6 +68,11 @@ def read_case(
     unit: str | None = None,
     calibration: Calibration = SCHNEIDER,
     dose_grid: str | float | Sequence[float] = "activity",
+    sensitivity_cps_per_mbq: float | None = None,
+    administered_gbq: float | None = None,
+    lung_shunt: float = 0.0,
+    residual_gbq: float = 0.0,
+    counts_in: str | None = None,
 ) -> Case:
     """Read a patient's images and bring them onto the grid of the dose.
 
@@ -78,9 +84,13 @@ def read_case(
     ----------
     activity, ct, structures : see `mcdose.io.activity`, `.ct`, `.structures`
     nuclide : which the activity must be of
-    unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = "Bq/mL"
+    unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = the side-car's, or "Bq/mL"
     calibration : CT number to density and medium
     dose_grid : "activity", "ct", or sides (dz, dy, dx) of voxels that cover the activity's grid, or one side [mm]
+    sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq : for images in counts, see
+        `mcdose.io.activity.read_activity`
+    counts_in : name of the structure whose counts, not those of the whole image, are scaled to the administered
+        activity [(administered - residual) x (1 - lung shunt)]; what is outside is scaled alike
 
     Raises
     ------
@@ -97,7 +107,18 @@ def read_case(
     known = look_up(nuclide)
     wanted = check_dose_grid(dose_grid)
     _require_media(calibration)
-    source = read_activity(activity, unit=unit, nuclide=known.name, half_life_s=known.half_life_s)
+    if counts_in is not None and (administered_gbq is None or structures is None):
+        raise ValueError("counts_in needs administered_gbq and structures")
+    source = read_activity(
+        activity,
+        unit=unit,
+        nuclide=known.name,
+        half_life_s=known.half_life_s,
+        sensitivity_cps_per_mbq=sensitivity_cps_per_mbq,
+        administered_gbq=administered_gbq,
+        lung_shunt=lung_shunt,
+        residual_gbq=residual_gbq,
+    )
     image = read_ct(ct)
     _require_same_frame(activity, source.series, ct, image.series)
     warning = require_coverage(source.volume, image.volume.grid)
@@ -111,11 +132,15 @@ def read_case(
     drawn = Structures({}, None)
     if structures is not None:
         drawn = read_structure_set(structures, grid, frame_of_reference_uid=frame)
+    if counts_in is not None and administered_gbq is not None:
+        net_bq = (administered_gbq - residual_gbq) * 1e9
+        source, activity_bq = _scaled_in(source, activity_bq, counts_in, drawn.coverage, net_bq)
     origin = {
         "activity": str(activity),
         "ct": str(ct),
         "structures": None if structures is None else str(structures),
         "activity_bq": source.total_bq,
+        "activity_from": source.calibration,
         "injected_bq": source.injected_bq,
         "decay_correction": source.decay_correction,
         "administered": None if source.administered is None else source.administered.isoformat(),
@@ -135,6 +160,43 @@ def read_case(
         origin,
         drawn.structure_set,
     )
+
+
+def _scaled_in(
+    source: Activity, activity_bq: NDArray[np.float64], name: str, masks: dict[str, NDArray[Any]], net_bq: float
+) -> tuple[Activity, NDArray[np.float64]]:
+    """Move a calibration from the whole image to a structure: what the whole was scaled to, the structure has.
+
+    Parameters
+    ----------
+    source : as read
+    activity_bq : the same on the dose grid
+    name, masks : the structure, on the dose grid
+    net_bq : what reached the patient
+    """
+    if name not in masks:
+        raise InputError(f"counts_in must be one of the structures, {', '.join(masks) or 'none there'}; got {name!r}")
+    inside = float((activity_bq * masks[name]).sum())
+    if not inside > 0:
+        raise InputError(f"structure {name}: it must hold counts to be calibrated by, got none")
+    factor = source.total_bq / inside
+    values = source.volume.values * factor
+    total = float(values.sum())
+    if total > net_bq * (1 + 1e-9):
+        LOGGER.warning(
+            "the activity calibrated in %s is %.4g GBq over the whole image, more than the %.4g GBq that reached the "
+            "patient",
+            name,
+            total / 1e9,
+            net_bq / 1e9,
+        )
+    scaled = replace(
+        source,
+        volume=Volume(values, source.volume.grid),
+        total_bq=total,
+        calibration=f"{source.calibration}, those in {name}",
+    )
+    return scaled, activity_bq * factor
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:

@@ -135,7 +135,7 @@ def _add_map_option(command: argparse.ArgumentParser) -> None:
 
 def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
-        "--activity", metavar="PATH", required=required, help="PET in Bq/mL, or activity at administration"
+        "--activity", metavar="PATH", required=required, help="PET, SPECT, or activity at administration"
     )
     command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
     command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
@@ -149,6 +149,27 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="GRID",
         help="activity, ct, or sides of voxels in mm along z, y, x, such as 3 or 5,2,2 (%(default)s)",
     )
+    counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
+    counts.add_argument(
+        "--sensitivity", type=_positive, metavar="CPS_PER_MBQ", help="of the SPECT, all detectors: counts/(s MBq)"
+    )
+    counts.add_argument(
+        "--administered-gbq",
+        type=_positive,
+        metavar="A",
+        help="scale the counts so that they are this activity, less residual and lung shunt, at administration",
+    )
+    counts.add_argument(
+        "--lung-shunt",
+        type=_shunt,
+        default=0.0,
+        metavar="F",
+        help="part of it in the lungs, where the counts that are scaled do not have them (0)",
+    )
+    counts.add_argument(
+        "--residual-gbq", type=_residual, default=0.0, metavar="R", help="part of it that was not given (0)"
+    )
+    counts.add_argument("--counts-in", metavar="NAME", help="structure whose counts are scaled (the whole image)")
 
 
 def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -386,6 +407,21 @@ def _dose_grid(text: str) -> str | tuple[float, float, float]:
         raise argparse.ArgumentTypeError(
             f"must be activity, ct, or one or three sides of 0.1 to 100 mm, got {text!r}"
         ) from None
+
+
+def _shunt(text: str) -> float:
+    return 0.0 if _is_zero(text) else _fraction(text)
+
+
+def _residual(text: str) -> float:
+    return 0.0 if _is_zero(text) else _positive(text)
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return float(text) == 0.0
+    except ValueError:
+        return False
 
 
 def _positive(text: str) -> float:

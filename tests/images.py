@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
+NM = "1.2.840.10008.5.1.4.1.1.20"
 PET = "1.2.840.10008.5.1.4.1.1.128"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 AXIAL = (1, 0, 0, 0, 1, 0)
@@ -87,6 +88,57 @@ def ct_series(folder, stored, corner_mm=(-10.0, -20.0, 30.0), voxel_mm=(2.0, 1.5
     return save(folder, slices(CT, "CT", stored, corner_mm, voxel_mm, **attributes))
 
 
+def y90(drug=None):
+    """Say what was given: Y-90 at 10:00 on 3 June 2024, or what `drug` says beside nuclide and half-life."""
+    dose = Dataset()
+    dose.RadionuclideHalfLife = Y90_HALF_LIFE_S
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "14691008", "SCT", "^90^Yttrium"
+    dose.RadionuclideCodeSequence = [code]
+    for keyword, value in (drug or {"RadiopharmaceuticalStartDateTime": "20240603100000"}).items():
+        setattr(dose, keyword, value)
+    return dose
+
+
+def nm_image(path, stored, spacing_mm=3.0, orientation=AXIAL, rotations=((60, 20_000),), drug=None, **attributes):
+    """A reconstructed multi-frame NM image of Y-90 in counts, scanned from 6 June 2024, 02:03 (64.05 h after 10:00).
+
+    `stored` (frames, rows, columns) uint16 of `spacing_mm` x 4 x 5 mm from (-8, -6, 10) on; `rotations` gives the
+    frames of each and their duration [ms].
+    """
+    stored = np.asarray(stored, dtype=np.uint16)
+    attributes = {
+        "ImageType": ["DERIVED", "PRIMARY", "RECON TOMO", "EMISSION"],
+        "AcquisitionDate": "20240606",
+        "AcquisitionTime": "020300",
+        "CorrectedImage": ["ATTN", "SCAT"],
+        "SpacingBetweenSlices": spacing_mm,
+        "SliceThickness": abs(spacing_mm or 1.0),
+        "SliceVector": list(range(1, len(stored) + 1)),
+        **attributes,
+    }
+    attributes = {keyword: value for keyword, value in attributes.items() if value is not None}
+    image = instance(NM, attributes.pop("Modality", "NM"), SeriesInstanceUID=generate_uid(), **attributes)
+    image.NumberOfFrames, image.Rows, image.Columns = stored.shape
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 0
+    image.PixelSpacing = [4.0, 5.0]
+    detector = Dataset()
+    if orientation is not None:
+        detector.ImagePositionPatient, detector.ImageOrientationPatient = [-8.0, -6.0, 10.0], list(orientation)
+    image.DetectorInformationSequence = [detector]
+    image.RotationInformationSequence = []
+    for frames, duration_ms in rotations:
+        rotation = Dataset()
+        rotation.NumberOfFramesInRotation, rotation.ActualFrameDuration = frames, duration_ms
+        image.RotationInformationSequence.append(rotation)
+    image.RadiopharmaceuticalInformationSequence = [y90(drug)]
+    image.PixelData = stored.tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save_as(path, enforce_file_format=True)
+    return path
+
+
 def pet_series(folder, stored, slopes, frames, voxel_mm=(3.0, 4.0, 5.0), drug=None, **attributes):
     """A PET series in BQML; `frames` gives (AcquisitionDate, AcquisitionTime, duration in s, DecayFactor) a slice."""
     attributes = {
@@ -97,13 +149,6 @@ def pet_series(folder, stored, slopes, frames, voxel_mm=(3.0, 4.0, 5.0), drug=No
         "ImageType": ["ORIGINAL", "PRIMARY"],
         **attributes,
     }
-    dose = Dataset()
-    dose.RadionuclideHalfLife = Y90_HALF_LIFE_S
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "14691008", "SCT", "^90^Yttrium"
-    dose.RadionuclideCodeSequence = [code]
-    for keyword, value in (drug or {"RadiopharmaceuticalStartDateTime": "20240603100000"}).items():
-        setattr(dose, keyword, value)
     images = list(slices(PET, "PT", stored, (-8.0, -6.0, 10.0), voxel_mm, **attributes))
     for image, slope, (date, time, duration, factor) in zip(images, slopes, frames, strict=True):
         image.RescaleSlope = slope
@@ -112,7 +157,7 @@ def pet_series(folder, stored, slopes, frames, voxel_mm=(3.0, 4.0, 5.0), drug=No
             image.ActualFrameDuration = round(duration * 1000)
         if factor is not None:
             image.DecayFactor = f"{factor:.10g}"
-        image.RadiopharmaceuticalInformationSequence = [dose]
+        image.RadiopharmaceuticalInformationSequence = [y90(drug)]
     return save(folder, images)
 
 

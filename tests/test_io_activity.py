@@ -10,7 +10,8 @@ from images import Y90_HALF_LIFE_S, edit, pet_series, reference_images
 from scipy.integrate import quad
 
 from mcdose.errors import InputError
-from mcdose.io.activity import nuclide_named, read_activity
+from mcdose.io.activity import read_activity
+from mcdose.io.nuclide_name import nuclide_named
 
 DECAY = np.log(2) / Y90_HALF_LIFE_S
 VOXEL_ML = 3.0 * 4.0 * 5.0 / 1000.0
@@ -154,7 +155,11 @@ FRAMES = [("20240604", "063000", 900.0, None)] * 4
     [
         ({"Units": "CNTS"}, {}, "activity is in counts, not Bq/mL: Units is CNTS"),
         ({"Units": "PROPCPS"}, {}, "proportional to counts per second, not Bq/mL"),
-        ({"Units": "GML"}, {}, "standardised uptake value"),
+        (
+            {"Units": "GML"},
+            {},
+            r"standardised uptake value \(GML\): PatientWeight must be there",
+        ),
         ({"Units": ""}, {}, "Units is absent"),
         ({"DecayCorrection": "SCAN"}, {}, "DecayCorrection must be NONE, START or ADMIN, got 'SCAN'"),
         ({}, {"nuclide": "Ho-166"}, "the header says Y-90, the nuclide asked for is Ho-166"),

@@ -11,6 +11,7 @@ from mcdose.commands.inputs import (
     DEMO_HISTORIES,
     DENSITY_FLOOR_G_CM3,
     as_input_error,
+    check_counts,
     check_names,
     dose_of,
     load_patient,
@@ -87,15 +88,16 @@ def _check_arguments(args: argparse.Namespace) -> None:
     from mcdose.dose import check_scaling
 
     if args.demo:
-        for option, given in (("--activity", args.activity), ("--ct", args.ct), ("--structures", args.structures)):
-            if given is not None:
-                raise InputError(f"--demo stands instead of images, got {option} {given}")
+        for name in ("activity", "ct", "structures", "sensitivity", "administered_gbq", "counts_in"):
+            if (given := getattr(args, name)) is not None:
+                raise InputError(f"--demo stands instead of images, got --{name.replace('_', '-')} {given}")
         if args.histories is None and args.target_uncertainty is None:
             args.histories = DEMO_HISTORIES
     else:
         missing = [option for option, given in (("--activity", args.activity), ("--ct", args.ct)) if given is None]
         if missing:
             raise InputError(f"{' and '.join(missing)} must be given, or --demo for the phantom")
+    check_counts(args)
     check_names(args)
     with as_input_error():
         check_scaling("voxel-kernel", "target", args.kernel_medium)

@@ -12,6 +12,7 @@ from mcdose.commands.inputs import (
     DEMO_HISTORIES,
     DENSITY_FLOOR_G_CM3,
     as_input_error,
+    check_counts,
     check_names,
     dose_of,
     load_patient,
@@ -31,6 +32,7 @@ COMMENT_LENGTH = 64  # DoseComment, VR LO
 
 def run_dose(args: argparse.Namespace) -> int:
     """Compute the dose in a patient."""
+    check_counts(args)
     return _run(args, load_patient)
 
 

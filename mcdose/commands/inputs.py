@@ -38,6 +38,16 @@ def check_names(args: argparse.Namespace) -> None:
         choose_devices(args.device)
 
 
+def check_counts(args: argparse.Namespace) -> None:
+    """Refuse a calibration of counts that contradicts itself, before any file is opened."""
+    from mcdose.io.counts import CountCalibration
+
+    with as_input_error():
+        CountCalibration(args.sensitivity, args.administered_gbq, args.lung_shunt, args.residual_gbq)
+    if args.counts_in is not None and (args.administered_gbq is None or args.structures is None):
+        raise InputError(f"--counts-in {args.counts_in} needs --administered-gbq and --structures")
+
+
 def load_patient(args: argparse.Namespace) -> Case:
     """Read the images that the arguments name."""
     from mcdose.case import read_case
@@ -50,6 +60,11 @@ def load_patient(args: argparse.Namespace) -> Case:
         unit=args.activity_unit,
         calibration=_calibration(args),
         dose_grid=args.dose_grid,
+        sensitivity_cps_per_mbq=args.sensitivity,
+        administered_gbq=args.administered_gbq,
+        lung_shunt=args.lung_shunt,
+        residual_gbq=args.residual_gbq,
+        counts_in=args.counts_in,
     )
 
 

@@ -1,8 +1,7 @@
-"""Activity at the time of administration from PET in Bq/mL, NIfTI or MetaImage."""
+"""Activity at the time of administration from PET, SPECT, NIfTI or MetaImage."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,28 +12,19 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
-from mcdose.io.decay import read_timing, to_administration
+from mcdose.io.counts import CountCalibration
+from mcdose.io.emission import measured, require_calibrated
+from mcdose.io.nm import emission_stack
+from mcdose.io.nuclide_name import nuclide_of
 from mcdose.io.quiet import LOGGER, quiet_libraries
-from mcdose.io.series import Series, dicom_headers, existing, one_series, read_stack
+from mcdose.io.series import Series, dicom_headers, existing, one_series
+from mcdose.io.sidecar import UNITS, SideCar, read_sidecar
+from mcdose.io.units import injected_bq
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
 
-UNITS = ("Bq", "Bq/mL")
 HALF_LIFE_TOLERANCE = 0.02  # headers round Y-90 to anything from 64.0 to 64.2 h
-PET_UNITS = {  # DICOM CID 85, Units (0054,1001)
-    "CNTS": "counts",
-    "NONE": "no unit",
-    "CPS": "counts per second",
-    "PROPCNTS": "a number proportional to counts",
-    "PROPCPS": "a number proportional to counts per second",
-    "GML": "standardised uptake value, g/mL",
-    "CM2ML": "standardised uptake value, cm2/mL",
-    "STDDEV": "standard deviations",
-}
-ELEMENTS = {
-    "carbon": "C", "nitrogen": "N", "oxygen": "O", "fluorine": "F", "copper": "Cu", "gallium": "Ga", "yttrium": "Y",
-    "zirconium": "Zr", "technetium": "Tc", "indium": "In", "iodine": "I", "terbium": "Tb", "holmium": "Ho",
-    "lutetium": "Lu", "rhenium": "Re", "actinium": "Ac", "strontium": "Sr", "phosphorus": "P", "samarium": "Sm",
-}  # fmt: skip
+OLDEST_HALF_LIVES = 20.0  # a side-car's reference time later than this is a wrong one
+SURROGATE = "Tc-99m"  # of macroaggregated albumin, which goes before the microspheres to show where they will go
 
 
 @dataclass(frozen=True)
@@ -50,6 +40,7 @@ class Activity:
     administered, acquired : administration; start of the first frame
     injected_bq : RadionuclideTotalDose [Bq]
     warnings : sentences for the user
+    calibration : how counts became activity, in words; None where the image knew its activity
     """
 
     volume: Volume
@@ -62,21 +53,39 @@ class Activity:
     injected_bq: float | None
     warnings: tuple[str, ...]
     series: Series | None
+    calibration: str | None = None
 
 
 @quiet_libraries()
 def read_activity(
-    path: str | Path, *, unit: str | None = None, nuclide: str | None = None, half_life_s: float | None = None
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    nuclide: str | None = None,
+    half_life_s: float | None = None,
+    sensitivity_cps_per_mbq: float | None = None,
+    administered_gbq: float | None = None,
+    lung_shunt: float = 0.0,
+    residual_gbq: float = 0.0,
 ) -> Activity:
     """Read activity and bring it to the time of administration.
 
+    Images in counts need one of two calibrations: a sensitivity (SPECT), or the activity that was administered.
+
     Parameters
     ----------
-    path : folder with one DICOM PET series in BQML, or a NIfTI or MetaImage file of activity at administration
-    unit : "Bq" (per voxel) or "Bq/mL", for NIfTI and MetaImage; None = "Bq/mL". DICOM says its own.
+    path : folder with one DICOM PET series or one multi-frame NM image (or that file), or a NIfTI or MetaImage file,
+        with `NAME.json` beside it where it is not in Bq/mL at administration
+    unit : "Bq" (per voxel) or "Bq/mL", for NIfTI and MetaImage; None = the side-car's, or "Bq/mL". DICOM says its own.
     nuclide : such as "Y-90"; a header that names another one is refused. None = whatever the header says
     half_life_s : of that nuclide [s], for bringing the scan's activity back to administration, and to compare with
         the header's; None = the header's
+    sensitivity_cps_per_mbq : of an NM image in counts [counts/(s MBq)]: a voxel's mean activity over the acquisition
+        is counts / (acquisition time x sensitivity), and is brought to administration from there
+    administered_gbq : patient-relative calibration of counts or SUV: they are scaled so that the sum over the image is
+        (administered - residual) x (1 - lung shunt) at administration [GBq]. An image of Tc-99m (albumin) is taken too.
+    lung_shunt : part of the net activity that is in the lungs; for images that leave the lungs out. 0 where they are in
+    residual_gbq : part of the administered activity that did not reach the patient [GBq, at administration]
 
     Returns
     -------
@@ -85,50 +94,72 @@ def read_activity(
     Raises
     ------
     InputError
-        activity that is negative, not finite, zero throughout, or in counts; a header that contradicts itself or
-        the nuclide; geometry as for `mcdose.io.ct.read_ct`
+        activity that is negative, not finite, zero throughout, or in counts without a calibration, or with a
+        calibration and in Bq; a header that contradicts itself or the nuclide; geometry as for `mcdose.io.ct.read_ct`
     """
     if unit is not None and unit not in UNITS:
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
+    counts = CountCalibration(sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq)
     found = existing(path)
     if is_voxel_file(found):
-        volume = read_voxel_file(found)
-        per_voxel = 1.0 if unit == "Bq" else volume.grid.voxel_ml
-        values = volume.values.astype(np.float64) * per_voxel
-        return _checked(found, values, volume.grid)
+        return _read_flat(found, unit, nuclide, half_life_s, counts)
     headers = dicom_headers(found)
     modalities = {str(header.get("Modality", "")) for _, header in headers}
-    if "PT" not in modalities and "NM" in modalities:
-        raise InputError(
-            f"{found}: activity is in counts, not Bq/mL: this is an NM image, whose counts have no calibration here"
-        )
-    files = one_series(found, headers, "PT")
+    files = one_series(found, headers, "NM" if "NM" in modalities and "PT" not in modalities else "PT")
     first = files[0][1]
-    for _, header in files:
-        _require_bq_per_ml(found, str(header.get("Units") or ""))
-    if unit == "Bq":
-        raise InputError(f"{found}: the unit asked for is Bq per voxel, but the image is in Bq/mL")
-    header_nuclide = nuclide_of(first)
-    stack = read_stack(found, files)
-    timing = read_timing(found, [s.header for s in stack.slices])
-    _require_nuclide(found, header_nuclide, timing.half_life_s, nuclide, half_life_s)
-    factors, warnings = to_administration(timing, half_life_s)
-    values = stack.values().astype(np.float64)
-    values *= (factors * stack.grid.voxel_ml)[:, None, None]
-    injected = _injected(first)
+    unit_there = require_calibrated(found, [header for _, header in files], counts)
+    if unit is not None and (unit == "Bq" or unit_there != "BQML"):
+        asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there
+        raise InputError(f"{found}: the unit asked for is {asked}, but the image is in {there}")
+    stack = emission_stack(found, files)
+    surrogate = _require_nuclide(found, first, nuclide, half_life_s, counts)
+    read = measured(stack, unit_there, half_life_s, counts, surrogate=bool(surrogate))
+    timing = read.timing
     return _checked(
         found,
-        values,
+        read.values,
         stack.grid,
-        nuclide=header_nuclide,
-        half_life_s=timing.half_life_s,
-        decay_correction=timing.correction,
-        administered=timing.administered,
-        acquired=timing.first_start,
-        injected_bq=injected,
-        warnings=warnings,
+        nuclide=nuclide_of(first),
+        half_life_s=_half_life(found, first),
+        decay_correction=None if timing is None else timing.correction,
+        administered=None if timing is None else timing.administered,
+        acquired=None if timing is None else timing.first_start,
+        injected_bq=injected_bq(first),
+        warnings=(*read.warnings, *surrogate),
         series=stack.series(),
+        calibration=read.calibration,
     )
+
+
+def _read_flat(
+    path: Path, unit: str | None, nuclide: str | None, half_life_s: float | None, counts: CountCalibration
+) -> Activity:
+    if counts.given:
+        raise InputError(f"{path}: a calibration of counts is for DICOM images; NIfTI and MetaImage are in Bq or Bq/mL")
+    beside = read_sidecar(path) or SideCar(path)
+    for what, stated, asked in (("unit", beside.unit, unit), ("nuclide", beside.nuclide, nuclide)):
+        if stated is not None and asked is not None and stated.lower() != asked.lower():
+            raise InputError(f"side-car {beside.path}: {what} is {stated}, the one asked for is {asked}")
+    volume = read_voxel_file(path)
+    factor = _since_reference(beside, half_life_s)
+    if (unit or beside.unit) != "Bq":
+        factor *= volume.grid.voxel_ml
+    return _checked(path, volume.values.astype(np.float64) * factor, volume.grid, nuclide=beside.nuclide)
+
+
+def _since_reference(beside: SideCar, half_life_s: float | None) -> float:
+    """Activity at administration over that at the side-car's reference time."""
+    elapsed_s = beside.reference_time_h * 3600.0
+    if elapsed_s == 0.0:
+        return 1.0
+    if half_life_s is None:
+        raise InputError(f"side-car {beside.path}: reference_time_h needs the nuclide's half-life, got none")
+    if elapsed_s > OLDEST_HALF_LIVES * half_life_s:
+        raise InputError(
+            f"side-car {beside.path}: reference_time_h must be at most {OLDEST_HALF_LIVES:g} half-lives of "
+            f"{half_life_s / 3600:g} h, got {beside.reference_time_h:g} h"
+        )
+    return float(np.exp2(elapsed_s / half_life_s))
 
 
 def _checked(
@@ -144,6 +175,7 @@ def _checked(
     injected_bq: float | None = None,
     warnings: tuple[str, ...] = (),
     series: Series | None = None,
+    calibration: str | None = None,
 ) -> Activity:
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
@@ -169,53 +201,34 @@ def _checked(
         injected_bq,
         warnings,
         series,
+        calibration,
     )
 
 
-def nuclide_of(header: Any) -> str | None:
-    """Find the nuclide that a PET header names, such as "Y-90"; None if it names none that can be understood."""
-    for drug in header.get("RadiopharmaceuticalInformationSequence") or ():
-        for code in drug.get("RadionuclideCodeSequence") or ():
-            name = nuclide_named(str(code.get("CodeMeaning", "")))
-            if name is not None:
-                return name
-    return None
-
-
-def nuclide_named(text: str) -> str | None:
-    """Read a nuclide out of `^90^Yttrium`, `Y-90`, `90Y`, `Fluorine 18`, `F^18^` and the like."""
-    parts = re.findall(r"[A-Za-z]+|\d+m?", text)
-    mass = [p for p in parts if p[0].isdigit()]
-    letters = [p for p in parts if p[0].isalpha()]
-    if len(mass) != 1 or len(letters) != 1:
-        return None
-    symbol = ELEMENTS.get(letters[0].lower(), letters[0].capitalize())
-    return f"{symbol}-{mass[0]}" if len(symbol) <= 2 else None
-
-
-def _require_bq_per_ml(path: Path, unit: str) -> None:
-    if unit != "BQML":
-        meaning = PET_UNITS.get(unit, f"unit {unit!r}")
-        raise InputError(f"{path}: activity is in {meaning}, not Bq/mL: Units is {unit or 'absent'}, BQML is needed")
-
-
 def _require_nuclide(
-    path: Path, header: str | None, header_half_life: float | None, asked: str | None, half_life: float | None
-) -> None:
-    if header is not None and asked is not None and header.lower() != asked.lower():
-        raise InputError(f"{path}: the header says {header}, the nuclide asked for is {asked}")
+    path: Path, header: Any, asked: str | None, half_life: float | None, counts: CountCalibration
+) -> tuple[str, ...]:
+    """Refuse another nuclide, but for the surrogate of a patient-relative image, which is warned of."""
+    stated, header_half_life = nuclide_of(header), _half_life(path, header)
+    if stated is not None and asked is not None and stated.lower() != asked.lower():
+        if counts.relative and stated == SURROGATE:
+            return (f"the image is of {stated}: {asked} is taken to go where it went",)
+        raise InputError(f"{path}: the header says {stated}, the nuclide asked for is {asked}")
     if header_half_life is None or half_life is None:
-        return
+        return ()
     if abs(header_half_life / half_life - 1.0) > HALF_LIFE_TOLERANCE:
         raise InputError(
             f"{path}: the header's half-life is {header_half_life:g} s, that of {asked or 'the nuclide'} "
             f"{half_life:g} s; they must agree to {HALF_LIFE_TOLERANCE:.0%}"
         )
+    return ()
 
 
-def _injected(header: Any) -> float | None:
-    for drug in header.get("RadiopharmaceuticalInformationSequence") or ():
-        dose = drug.get("RadionuclideTotalDose")
-        if dose is not None:
-            return float(dose)
-    return None
+def _half_life(path: Path, header: Any) -> float | None:
+    drugs = header.get("RadiopharmaceuticalInformationSequence")
+    stated = drugs[0].get("RadionuclideHalfLife") if drugs else None
+    if stated is None or stated == "":
+        return None
+    if not float(stated) > 0:
+        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {stated} s")
+    return float(stated)

@@ -6,7 +6,7 @@ DICOM PS3.3 C.8.9.1.1.5 (Decay Correction), C.8.9.4.1.4 to .6 (Acquisition Time,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,14 @@ class Timing:
         return min((f.start for f in self.frames if f.start is not None), default=None)
 
 
-def read_timing(path: Path, headers: Sequence[Any]) -> Timing:
-    """Collect the times of a PET series from the headers of its slices, in the order of the slices."""
+def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = None) -> Timing:
+    """Collect the times of a PET series from the headers of its slices, in the order of the slices.
+
+    `correction` stands for DecayCorrection where that is not the header's.
+    """
     first = headers[0]
-    correction = str(first.get("DecayCorrection") or "")
+    if correction is None:
+        correction = str(first.get("DecayCorrection") or "")
     if correction not in ("NONE", "START", "ADMIN"):
         raise InputError(f"{path}: DecayCorrection must be NONE, START or ADMIN, got {correction!r}")
     frames = tuple(
@@ -163,6 +167,47 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
             100 * (within.max() - 1.0),
         )
     return wanted / done, tuple(warnings)
+
+
+def relative_factors(timing: Timing, half_life_s: float | None) -> NDArray[np.float64]:
+    """Factors that bring slices to one moment, whichever: what a calibration needs that only scales the whole.
+
+    Slices of one frame are at one moment as they are, and need no times.
+
+    Parameters
+    ----------
+    timing : of the series
+    half_life_s : of what was scanned [s]; None = the header's
+
+    Returns
+    -------
+    factors : (nz,)
+    """
+    if len(set(timing.frames)) == 1:
+        return np.ones(len(timing.frames))
+    if timing.correction != "ADMIN":
+        if timing.first_start is None:
+            raise InputError(f"{timing.path}: AcquisitionDate and AcquisitionTime are needed in every slice")
+        timing = replace(timing, administered=timing.first_start)
+    return to_administration(timing, half_life_s)[0]
+
+
+def left_at_reference(timing: Timing, half_life_s: float | None) -> float:
+    """Part of the administered activity that is left at the moment that the image is corrected to (START or ADMIN).
+
+    Parameters
+    ----------
+    timing : of a series whose times `to_administration` has accepted
+    half_life_s : of the nuclide [s], where the header has none
+    """
+    half_life = timing.half_life_s or half_life_s
+    administered = timing.administered
+    if timing.correction != "START" or half_life is None or administered is None:
+        return 1.0
+    decay = np.log(2) / half_life
+    since_admin = np.array([(f.start - administered).total_seconds() for f in timing.frames if f.start is not None])
+    within = _frame_decay(decay * np.array([f.duration_s or 0.0 for f in timing.frames]))
+    return float(np.exp(-decay * _reference_since_administration(timing, since_admin, decay, within)))
 
 
 def _frame_decay(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -152,7 +152,11 @@ def one_series(path: Path, headers: list[tuple[Path, Any]], modality: str) -> li
 
 def read_stack(path: Path, headers: list[tuple[Path, Any]]) -> Stack:
     """Sort the slices of one series along z and check that they make an even axial grid."""
-    slices = [image for file, header in headers for image in _slices(file, header)]
+    return stack_of(path, [image for file, header in headers for image in _slices(file, header)])
+
+
+def stack_of(path: Path, slices: list[Slice]) -> Stack:
+    """Sort slices along z and check that they make an even axial grid."""
     _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
     _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
     _same(path, slices, lambda s: (int(s.header.Rows), int(s.header.Columns)), 0.0, "sizes (rows, columns)")
@@ -187,10 +191,10 @@ def _slices(path: Path, header: Any) -> list[Slice]:
     if "PerFrameFunctionalGroupsSequence" in header:
         shared = header.SharedFunctionalGroupsSequence[0]
         frames = header.PerFrameFunctionalGroupsSequence
-        return [_slice(path, k, header, _merged(shared, frames[k])) for k in range(len(frames))]
+        return [slice_of(path, k, header, _merged(shared, frames[k])) for k in range(len(frames))]
     if int(header.get("NumberOfFrames", None) or 1) > 1:
         raise InputError(f"{path}: multi-frame image without position and orientation of its frames")
-    return [_slice(path, None, header, header)]
+    return [slice_of(path, None, header, header)]
 
 
 def _merged(shared: Any, own: Any) -> Any:
@@ -203,7 +207,9 @@ def _merged(shared: Any, own: Any) -> Any:
     return flat
 
 
-def _slice(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
+def slice_of(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
+    """Make a slice; `place` holds spacing, position, orientation and scale under their DICOM keywords."""
+
     def numbers(keyword: str, count: int) -> NDArray[np.float64]:
         value = place.get(keyword)
         if value is None or len(value) != count:

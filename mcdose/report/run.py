@@ -135,6 +135,8 @@ def case_facts(case: Case, summary: Mapping[str, Any]) -> tuple[tuple[str, str],
         facts.append(("Administered", f"{gbq(origin['activity_bq'])}, {summary['total_decays']:.4g} decays in place"))
     if origin.get("decay_correction"):
         facts.append(("Decay correction", str(origin["decay_correction"])))
+    if origin.get("activity_from"):
+        facts.append(("Activity from", str(origin["activity_from"])))
     shape = " × ".join(str(size) for size in case.grid.shape)
     sides = " × ".join(f"{side:.5g}" for side in case.grid.voxel_mm)
     return (

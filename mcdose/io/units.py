@@ -1,0 +1,83 @@
+"""What the values of a PET or NM image are in: Units, and the way back from SUV to Bq/mL.
+
+DICOM PS3.3 C.8.9.1 (PET Series: Units, SUV Type), C.8.4.10 (NM Isotope), PS3.16 CID 84 and 85. The dose of
+an SUV is decayed to the moment that the image is corrected to, as in the pseudo-code for SUV of the Quantitative
+Imaging Biomarkers Alliance.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mcdose.errors import InputError
+
+PET_UNITS = {  # DICOM CID 85, Units (0054,1001)
+    "CNTS": "counts",
+    "NONE": "no unit",
+    "CPS": "counts per second",
+    "PROPCNTS": "a number proportional to counts",
+    "PROPCPS": "a number proportional to counts per second",
+    "GML": "standardised uptake value, g/mL",
+    "CM2ML": "standardised uptake value, cm2/mL",
+    "STDDEV": "standard deviations",
+}
+COUNTS = ("CNTS", "PROPCNTS")  # grow with the duration of a frame
+PROPORTIONAL = (*COUNTS, "CPS", "PROPCPS", "GML", "CM2ML")  # to activity: a calibration makes them Bq
+SMALLEST_DOSE_BQ = 1e6  # a RadionuclideTotalDose below this is in MBq
+
+
+def image_units(path: Path, header: Any) -> str:
+    """Units of an image: as stated, or BQML by its real world values; NM that says nothing is in counts (CNTS)."""
+    stated = str(header.get("Units") or "")
+    if stated:
+        return stated
+    if real_world_scale(header) is not None:
+        return "BQML"
+    return "CNTS" if header.get("Modality") == "NM" else ""
+
+
+def real_world_scale(header: Any) -> tuple[float, float] | None:
+    """Slope and intercept from stored values to Bq/mL by RealWorldValueMappingSequence; None if there is no such."""
+    for mapping in header.get("RealWorldValueMappingSequence") or ():
+        codes = mapping.get("MeasurementUnitsCodeSequence") or ()
+        slope, intercept = mapping.get("RealWorldValueSlope"), mapping.get("RealWorldValueIntercept")
+        if slope is not None and any(str(code.get("CodeValue", "")).lower() == "bq/ml" for code in codes):
+            return float(slope), float(intercept or 0.0)
+    return None
+
+
+def unit_error(path: Path, unit: str) -> InputError:
+    """Make the error of an image whose values are not activity."""
+    meaning = PET_UNITS.get(unit, f"unit {unit!r}")
+    cure = "; the administered activity would calibrate it" if unit in PROPORTIONAL else ""
+    return InputError(f"{path}: activity is in {meaning}, not Bq/mL: Units is {unit or 'absent'}, BQML is needed{cure}")
+
+
+def bq_per_ml_of_suv(path: Path, header: Any) -> float:
+    """Activity concentration of SUV 1 by body weight, RadionuclideTotalDose / PatientWeight [Bq/mL].
+
+    It is at the administration, the moment of RadionuclideTotalDose.
+    SUVType is BW where it is absent (PS3.3 C.8.9.1). SUV by lean mass, ideal weight or surface are refused.
+    """
+    kind = str(header.get("SUVType") or "BW")
+    if kind != "BW":
+        raise InputError(f"{path}: SUVType must be BW (body weight) to be brought back to Bq/mL, got {kind}")
+    suv = f"{path}: activity is in standardised uptake value (GML)"
+    weight = header.get("PatientWeight")
+    if weight is None or not float(weight) > 0:
+        raise InputError(f"{suv}: PatientWeight must be there and positive, got {weight}")
+    dose = injected_bq(header)
+    if dose is None or not dose > SMALLEST_DOSE_BQ:
+        found = "none" if dose is None else f"{dose:g}"
+        raise InputError(f"{suv}: RadionuclideTotalDose must be there and above {SMALLEST_DOSE_BQ:g} Bq, got {found}")
+    return dose / (float(weight) * 1000.0)
+
+
+def injected_bq(header: Any) -> float | None:
+    """RadionuclideTotalDose [Bq]; the standard has it in MBq in NM images, in Bq in PET."""
+    for drug in header.get("RadiopharmaceuticalInformationSequence") or ():
+        dose = drug.get("RadionuclideTotalDose")
+        if dose is not None:
+            return float(dose) * (1e6 if header.get("Modality") == "NM" else 1.0)
+    return None
