@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
-from mcdose.io.decay import read_timing, to_administration
+from mcdose.io.damage import damage
+from mcdose.io.decay import read_timing, stated_number, to_administration
 from mcdose.io.quiet import LOGGER, quiet_libraries
 from mcdose.io.series import Series, dicom_headers, existing, one_series, read_stack
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
@@ -91,6 +92,11 @@ def read_activity(
     if unit is not None and unit not in UNITS:
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     found = existing(path)
+    with damage(found):
+        return _read(found, unit, nuclide, half_life_s)
+
+
+def _read(found: Path, unit: str | None, nuclide: str | None, half_life_s: float | None) -> Activity:
     if is_voxel_file(found):
         volume = read_voxel_file(found)
         per_voxel = 1.0 if unit == "Bq" else volume.grid.voxel_ml
@@ -215,7 +221,7 @@ def _require_nuclide(
 
 def _injected(header: Any) -> float | None:
     for drug in header.get("RadiopharmaceuticalInformationSequence") or ():
-        dose = drug.get("RadionuclideTotalDose")
+        dose = stated_number(drug, "RadionuclideTotalDose", 1.0)
         if dose is not None:
-            return float(dose)
+            return dose
     return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mcdose.errors import InputError
 from mcdose.grid import Grid
 from mcdose.io.contours import read_contours
+from mcdose.io.damage import damage
 from mcdose.io.labels import read_label_map, read_segmentation
 from mcdose.io.quiet import LOGGER, quiet_libraries
 from mcdose.io.series import dicom_headers, existing
@@ -45,6 +46,11 @@ def read_structures(
         not structures, another frame of reference, contours or voxels that are not axial, nothing on the grid
     """
     found = existing(path)
+    with damage(found):
+        return _read(found, grid, frame_of_reference_uid)
+
+
+def _read(found: Path, grid: Grid, frame_of_reference_uid: str | None) -> dict[str, NDArray[np.float32]]:
     if is_voxel_file(found):
         drawn = read_label_map(found, grid)
     else:
@@ -53,8 +59,8 @@ def read_structures(
             raise InputError(f"{found}: one RTSTRUCT or SEG file is needed, found {len(files)}")
         file, header = files[0]
         _require_frame(file, header, frame_of_reference_uid)
-        contours = header.Modality == "RTSTRUCT"
-        drawn = read_contours(file, header, grid) if contours else read_segmentation(file, grid)
+        read = read_contours if header.Modality == "RTSTRUCT" else read_segmentation
+        drawn = read(file, header, grid)
     structures: dict[str, NDArray[np.float32]] = {}
     for name, coverage, volume_ml in drawn:
         inside_ml = float(coverage.sum(dtype=np.float64)) * grid.voxel_ml
