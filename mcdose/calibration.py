@@ -83,7 +83,7 @@ class Calibration:
             fields = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"calibration {path} cannot be read: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"calibration {path} is not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise InputError(f"calibration {path} must be a JSON object, got {type(fields).__name__}")

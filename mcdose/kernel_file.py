@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from mcdose.data import DATA_FOLDER
 from mcdose.electron_kernels import ElectronKernels
 from mcdose.errors import InputError
+from mcdose.io.damage import DEFLATE_RATIO, damage, require_held
 from mcdose.io.output import whole_file
 from mcdose.kernel import PointKernel, VoxelKernel
 
@@ -46,6 +49,7 @@ _DATASETS = {
     "voxel": {"values": "mGy/(MBq s)", "standard_error": "mGy/(MBq s)"},
 }
 _CLASSES: dict[str, type[Kernel]] = {"point": PointKernel, "electrons": ElectronKernels, "voxel": VoxelKernel}
+_FINITE = {"shell_edges_mm", "energy_mev", "electron_energy_mev", "values"}  # errors of a short run can be NaN
 _ATTRIBUTES = {
     "point": ("source", "medium", "density_g_cm3", "emitted_mev", "histories"),
     "electrons": ("medium", "density_g_cm3", "histories"),
@@ -200,16 +204,31 @@ def _read(path: Path) -> Kernel:
     try:
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: must be an HDF5 file, got something else or a damaged one")
+        _check_heaps(path)
         file = h5py.File(path, "r")
     except OSError as error:
         raise InputError(f"{path}: cannot be opened, a truncated or damaged HDF5 file ({error})") from None
-    with file:
-        try:
-            return _kernel(path, file)
-        except InputError:
-            raise
-        except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: a damaged kernel file ({error})") from None
+    with damage(path, "a damaged kernel file"), file:
+        return _kernel(path, file)
+
+
+def _check_heaps(path: Path) -> None:
+    """Raise if a heap of texts has free space of size 0, over which the HDF5 library goes on for ever.
+
+    Global heap collections, HDF5 File Format Specification 3.0, III.E: 16 bytes, then objects with a header of 16
+    bytes, number (0 is the free space) and size, and content padded to 8.
+    """
+    data = path.read_bytes()
+    heap = data.find(b"GCOL\x01\0\0\0")
+    while heap >= 0:
+        end = heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
+        at = heap + 16
+        while at + 16 <= min(end, len(data)):
+            number, size = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
+            if number == 0 and size == 0:
+                raise InputError(f"{path}: a damaged HDF5 file, whose heap at byte {heap} has free space of size 0")
+            at += size if number == 0 else 16 + (size + 7) // 8 * 8
+        heap = data.find(b"GCOL\x01\0\0\0", heap + 1)
 
 
 def _kernel(path: Path, file: h5py.File) -> Kernel:
@@ -217,7 +236,7 @@ def _kernel(path: Path, file: h5py.File) -> Kernel:
     stored = file.attrs.get("format")
     if not isinstance(stored, str) or stored != FORMAT:
         raise InputError(f"{path}: its attribute 'format' must be {FORMAT!r}, got {stored!r}")
-    version = int(file.attrs["format_version"])
+    version = int(_number(file.attrs, "format_version"))
     if version > FORMAT_VERSION:
         raise InputError(
             f"{path}: its format version must be at most {FORMAT_VERSION}, got {version}: it needs a newer mcdose"
@@ -233,19 +252,33 @@ def _kernel(path: Path, file: h5py.File) -> Kernel:
     attributes = file.attrs
     fields |= {
         "medium": _text(attributes["medium"]),
-        "density_g_cm3": float(attributes["density_g_cm3"]),
+        "density_g_cm3": float(_number(attributes, "density_g_cm3")),
         "provenance": json.loads(attributes["provenance"]),
     }
+    if not isinstance(fields["provenance"], dict):
+        raise InputError(f"{path}: its provenance must be a JSON object, got {attributes['provenance']!r}")
+    if not 0.0 < fields["density_g_cm3"] < math.inf:
+        raise InputError(f"{path}: density_g_cm3 must be positive, got {fields['density_g_cm3']}")
     if kind == "electrons":
-        return ElectronKernels(histories=int(attributes["histories"]), **fields)
-    fields["emitted_mev"] = float(attributes["emitted_mev"])
+        return ElectronKernels(histories=int(_number(attributes, "histories")), **fields)
+    fields["emitted_mev"] = float(_number(attributes, "emitted_mev"))
     if kind == "voxel":
+        if np.asarray(attributes["voxel_mm"]).dtype.kind not in "iuf":
+            raise TypeError(f"voxel_mm must be numbers, got {attributes['voxel_mm']!r}")
         dz, dy, dx = (float(side) for side in attributes["voxel_mm"])
-        outside = float(attributes["outside_mev"])
+        if not all(0.0 < side < math.inf for side in (dz, dy, dx)):
+            raise InputError(f"{path}: voxel_mm must be positive, got {(dz, dy, dx)}")
+        outside = float(_number(attributes, "outside_mev"))
         return VoxelKernel(voxel_mm=(dz, dy, dx), nuclide=_text(attributes["nuclide"]), outside_mev=outside, **fields)
     source = attributes["source"]
-    source = source if isinstance(source, str) else float(source)
-    return PointKernel(source=source, histories=int(attributes["histories"]), **fields)
+    source = source if isinstance(source, str) else float(_number(attributes, "source"))
+    return PointKernel(source=source, histories=int(_number(attributes, "histories")), **fields)
+
+
+def _number(attributes: Any, name: str) -> Any:
+    if not isinstance(attributes[name], Real):
+        raise TypeError(f"{name} must be a number, got {attributes[name]!r}")
+    return attributes[name]
 
 
 def _text(value: Any) -> str:
@@ -258,16 +291,25 @@ def _values(path: Path, file: h5py.File, name: str, unit: str) -> NDArray[np.flo
     """Return a dataset, whose unit must be the one of the format."""
     import h5py
 
-    dataset = file.get(name)
+    here = name in file and isinstance(file.get(name, getlink=True), h5py.HardLink)
+    dataset = file[name] if here else None
     if not isinstance(dataset, h5py.Dataset):
         raise InputError(f"{path}: must have the dataset {name!r}, which is missing")
+    if dataset.external or dataset.is_virtual or dataset.dtype.kind not in "iuf":
+        raise TypeError(f"{name!r} must be numbers in the file itself, got {dataset.dtype}")
+    if dataset.size:
+        require_held(path, dataset.shape, 8, path.stat().st_size, DEFLATE_RATIO)
     if dataset.attrs.get("unit") != unit:
         raise InputError(f"{path}: the unit of {name!r} must be {unit!r}, got {dataset.attrs.get('unit')!r}")
     return np.asarray(dataset[()], np.float64)
 
 
 def _check_shapes(path: Path, kind: str, arrays: dict[str, NDArray[np.float64]]) -> None:
-    """Raise if the arrays of a file do not fit together."""
+    """Raise if the arrays of a file do not fit together, or what they say, errors aside, is not finite."""
+    for name in _FINITE & arrays.keys():
+        if not np.isfinite(arrays[name]).all():
+            bad = np.count_nonzero(~np.isfinite(arrays[name]))
+            raise InputError(f"{path}: {name} must be finite, {bad} of {arrays[name].size} values are not")
     shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())
     if kind == "voxel":
         values, error = arrays["values"], arrays["standard_error"]

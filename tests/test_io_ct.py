@@ -238,7 +238,7 @@ def test_damaged_files_say_why_and_stderr_stays_empty(tmp_path, capfd, caplog):
     whole = (tmp_path / "a.mha").read_bytes()
     (tmp_path / "a.mha").write_bytes(whole[:-10])
     (tmp_path / "b.nii").write_bytes(b"not an image" * 100)
-    for name, reason in (("a.mha", "data not read completely"), ("b.nii", "cannot be read")):
+    for name, reason in (("a.mha", "values need 240 bytes, the file holds 230"), ("b.nii", "cannot be read")):
         with pytest.raises(InputError, match=re.escape(reason)):
             read_ct(tmp_path / name)
     assert capfd.readouterr().err == ""

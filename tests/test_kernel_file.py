@@ -28,6 +28,8 @@ PROVENANCE = {"mcdose": "0.1", "seed": 2**64 - 1, "parameters": {"stop": 0.1}, "
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 finite = st.floats(allow_nan=False, allow_infinity=False)
+any_float = st.floats()
+positive = st.floats(5e-324, allow_infinity=False)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | finite | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
@@ -41,16 +43,15 @@ def point_kernels(draw):
     edges = draw(
         arrays.arrays(np.float64, st.integers(1, 20), elements=st.floats(1e-300, 1e300), unique=True).map(np.sort)
     )
-    values = arrays.arrays(np.float64, edges.size, elements=st.floats())
     return PointKernel(
         np.concatenate([[0.0], edges]),
-        draw(values),
-        draw(values),
+        draw(arrays.arrays(np.float64, edges.size, elements=finite)),
+        draw(arrays.arrays(np.float64, edges.size, elements=st.floats())),
         draw(arrays.arrays(np.float64, (draw(st.integers(1, 4)), edges.size), elements=st.floats())),
         draw(finite),
         draw(text | finite),
         draw(text),
-        draw(finite),
+        draw(positive),
         draw(st.integers(0, 2**62)),
         draw(provenances) | PROVENANCE,
     )
@@ -59,14 +60,13 @@ def point_kernels(draw):
 @st.composite
 def voxel_kernels(draw):
     shape = tuple(draw(st.sampled_from([1, 3, 5])) for _ in range(3))
-    values = arrays.arrays(np.float64, shape, elements=st.floats())
     return VoxelKernel(
-        draw(values),
-        draw(values),
-        draw(st.tuples(finite, finite, finite)),
+        draw(arrays.arrays(np.float64, shape, elements=finite)),
+        draw(arrays.arrays(np.float64, shape, elements=st.floats())),
+        draw(st.tuples(positive, positive, positive)),
         draw(text),
         draw(text),
-        draw(finite),
+        draw(positive),
         draw(finite),
         draw(finite),
         draw(provenances) | PROVENANCE | {"histories": 7},
@@ -77,18 +77,18 @@ def voxel_kernels(draw):
 def electron_kernels(draw):
     m, parts, n = (draw(st.integers(low, 4)) for low in (2, 1, 1))
 
-    def values(*shape):
-        return draw(arrays.arrays(np.float64, shape, elements=st.floats()))
+    def values(*shape, elements=any_float):
+        return draw(arrays.arrays(np.float64, shape, elements=elements))
 
     steps = draw(arrays.arrays(np.float64, (m, n), elements=st.floats(1e-3, 1e3)))
     return ElectronKernels(
         np.arange(1.0, m + 1.0),
         np.concatenate([np.zeros((m, 1)), np.cumsum(steps, axis=1)], axis=1),
-        values(m, n),
+        values(m, n, elements=finite),
         values(m, n),
         values(m, parts, n),
         draw(text),
-        draw(finite),
+        draw(positive),
         draw(st.integers(0, 2**62)),
         draw(provenances) | PROVENANCE,
     )

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.io.counts import CountCalibration
+from mcdose.io.damage import damage
+from mcdose.io.decay import stated_number
 from mcdose.io.emission import measured, require_calibrated
 from mcdose.io.nm import emission_stack
 from mcdose.io.nuclide_name import nuclide_of
@@ -101,6 +103,13 @@ def read_activity(
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     counts = CountCalibration(sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq)
     found = existing(path)
+    with damage(found):
+        return _read(found, unit, nuclide, half_life_s, counts)
+
+
+def _read(
+    found: Path, unit: str | None, nuclide: str | None, half_life_s: float | None, counts: CountCalibration
+) -> Activity:
     if is_voxel_file(found):
         return _read_flat(found, unit, nuclide, half_life_s, counts)
     headers = dicom_headers(found)
@@ -226,9 +235,7 @@ def _require_nuclide(
 
 def _half_life(path: Path, header: Any) -> float | None:
     drugs = header.get("RadiopharmaceuticalInformationSequence")
-    stated = drugs[0].get("RadionuclideHalfLife") if drugs else None
-    if stated is None or stated == "":
-        return None
-    if not float(stated) > 0:
+    stated = stated_number(drugs[0], "RadionuclideHalfLife", 1.0) if drugs else None
+    if stated is not None and not stated > 0:
         raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {stated} s")
-    return float(stated)
+    return stated

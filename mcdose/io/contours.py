@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid
+from mcdose.io.damage import FURTHEST_MM
 from mcdose.io.polygon import cell_areas, even_odd
 from mcdose.io.quiet import LOGGER
 from mcdose.resample import overlap_matrix
@@ -35,10 +36,13 @@ class Drawn(NamedTuple):
 
 def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
     """Draw each structure of an RTSTRUCT; those without a closed contour are left out with a warning."""
-    contours = {int(roi.ReferencedROINumber): roi for roi in header.get("ROIContourSequence") or ()}
+    contours = _numbered(path, header.get("ROIContourSequence"), "ReferencedROINumber")
     drawn: list[tuple[int, str, dict[float, list[NDArray[np.float64]]]]] = []
-    for roi in header.get("StructureSetROISequence") or ():
-        number = int(roi.ROINumber)
+    structures = _numbered(path, header.get("StructureSetROISequence"), "ROINumber")
+    nameless = sorted(set(contours) - set(structures))
+    if nameless:
+        raise InputError(f"{path}: contours of structures {nameless} that StructureSetROISequence does not list")
+    for number, roi in structures.items():
         name = str(roi.get("ROIName") or f"ROI {number}")
         planes = _planes(path, name, contours.get(number))
         if planes:
@@ -51,6 +55,15 @@ def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
         yield _draw(path, name, planes, usual, grid)._replace(number=number)
 
 
+def _numbered(path: Path, sequence: Any, keyword: str) -> dict[int, Any]:
+    """Return the items of a sequence by their number, which must be their own."""
+    items = [(int(item[keyword].value), item) for item in sequence or ()]
+    numbered = dict(items)
+    if len(numbered) < len(items):
+        raise InputError(f"{path}: each structure must have its own {keyword}, got {[number for number, _ in items]}")
+    return numbered
+
+
 def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.float64]]]:
     """Collect closed contours (n, 2) of (x, y) [mm] by the z of their plane."""
     planes: defaultdict[float, list[NDArray[np.float64]]] = defaultdict(list)
@@ -59,9 +72,7 @@ def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.floa
         if kind not in CLOSED:
             LOGGER.info("%s: a %s contour of %r is left out", path, kind, name)
             continue
-        points = np.array([float(v) for v in contour.ContourData]).reshape(-1, 3)
-        if not np.isfinite(points).all():
-            raise InputError(f"{path}: a contour of structure {name!r} has a coordinate that is not a number")
+        points = _points(path, name, contour)
         if np.ptp(points[:, 2]) > SAME_PLANE_MM:
             raise InputError(
                 f"{path}: a contour of structure {name!r} is not axial: its z goes from {points[:, 2].min():.2f} to "
@@ -74,6 +85,26 @@ def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.floa
         z = next((known for known in planes if abs(known - z) <= SAME_PLANE_MM), z)
         planes[z].append(points[:, :2])
     return dict(planes)
+
+
+def _points(path: Path, name: str, contour: Any) -> NDArray[np.float64]:
+    """Return the points (n, 3) of a contour [mm]."""
+    stored = contour.get("ContourData")
+    values = np.array([float(v) for v in (stored if isinstance(stored, Sequence) else ())])
+    stated = int(contour.get("NumberOfContourPoints") or 0)
+    if not len(values) or len(values) % 3 or stated not in (0, len(values) // 3):
+        raise InputError(
+            f"{path}: a contour of structure {name!r} must have three coordinates for each of its {stated} points, "
+            f"got {len(values)} numbers"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: a contour of structure {name!r} has a coordinate that is not a number")
+    if np.abs(values).max() > FURTHEST_MM:
+        raise InputError(
+            f"{path}: a contour of structure {name!r} must lie within {FURTHEST_MM:g} mm, "
+            f"got {np.abs(values).max():g} mm"
+        )
+    return values.reshape(-1, 3)
 
 
 def slabs(z: NDArray[np.float64], usual: float | None) -> NDArray[np.float64]:

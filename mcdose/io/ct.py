@@ -8,6 +8,7 @@ import numpy as np
 
 from mcdose.errors import InputError
 from mcdose.grid import Volume
+from mcdose.io.damage import damage
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Image, dicom_headers, existing, one_series, read_stack
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
@@ -37,6 +38,11 @@ def read_ct(path: str | Path) -> Image:
         damaged, values that are not finite
     """
     found = existing(path)
+    with damage(found):
+        return _read(found)
+
+
+def _read(found: Path) -> Image:
     if is_voxel_file(found):
         volume = read_voxel_file(found)
         values = np.ascontiguousarray(volume.values, dtype=np.float32)

@@ -5,6 +5,7 @@ DICOM PS3.3 C.8.9.1.1.5 (Decay Correction), C.8.9.4.1.4 to .6 (Acquisition Time,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -66,8 +67,8 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
     frames = tuple(
         Frame(
             start=_acquisition_start(header),
-            duration_s=_number(header, "ActualFrameDuration", 1e-3),
-            decay_factor=_number(header, "DecayFactor", 1.0),
+            duration_s=stated_number(header, "ActualFrameDuration", 1e-3),
+            decay_factor=stated_number(header, "DecayFactor", 1.0),
         )
         for header in headers
     )
@@ -75,7 +76,7 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
     administered, warning = _administration(drug, before)
-    half_life = _number(drug, "RadionuclideHalfLife", 1.0)
+    half_life = stated_number(drug, "RadionuclideHalfLife", 1.0)
     if half_life is not None and not half_life > 0:
         raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
     return Timing(path, correction, half_life, administered, series_start, frames, (warning,) if warning else ())
@@ -298,6 +299,11 @@ def _local(value: str) -> datetime:
     return datetime(stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute, stamp.second, stamp.microsecond)
 
 
-def _number(holder: Any, keyword: str, scale: float) -> float | None:
+def stated_number(holder: Any, keyword: str, scale: float) -> float | None:
+    """Return a number of a header times `scale`, None where it is not stated."""
     value = holder.get(keyword)
-    return None if value is None or value == "" else float(value) * scale
+    if value is None or value == "":
+        return None
+    if not 0.0 <= float(value) < math.inf:
+        raise ValueError(f"{keyword} must be a finite number from 0, got {value}")
+    return float(value) * scale

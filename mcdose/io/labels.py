@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.io.contours import Drawn
-from mcdose.io.series import AXIS_TOLERANCE
+from mcdose.io.damage import bounded, damage, placed_grid
+from mcdose.io.series import AXIS_TOLERANCE, decoder, require_pixels
 from mcdose.io.voxelfile import read_voxel_file
 from mcdose.resample import overlap_matrix
 
+MOST_PLANES = 5000  # between the first and the last frame of a SEG, which leaves empty ones out
 MOST_LABELS = 1000  # a file with more values than this is an image, not a label map
 
 
@@ -32,25 +35,31 @@ def read_label_map(path: Path, grid: Grid) -> Iterator[Drawn]:
         yield _draw(f"label {label}", values == label, volume.grid, grid)
 
 
-def read_segmentation(path: Path, grid: Grid) -> Iterator[Drawn]:
+def read_segmentation(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
     """Draw each segment of a DICOM SEG, binary or fractional."""
     import highdicom
 
-    try:
-        image = highdicom.seg.segread(path)
+    with damage(path, "segmentation cannot be read"):
+        require_pixels(path, header)
+        with bounded(path) as opened:
+            dataset = pydicom.dcmread(opened)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax.is_compressed:
+            dataset.decompress(decoding_plugin=decoder(syntax), generate_instance_uid=False)
+        image = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
         pieces = [
             (str(image.get_segment_description(k).segment_label), _segment(path, image, k))
             for k in image.segment_numbers
         ]
-    except InputError:
-        raise
-    except Exception as error:  # highdicom and the decoders raise many kinds on a damaged file
-        raise InputError(f"{path}: segmentation cannot be read: {error}") from error
     for name, volume in pieces:
         yield _draw(name, volume.values, volume.grid, grid)
 
 
 def _segment(path: Path, image: Any, number: int) -> Volume:
+    geometry = image.get_volume_geometry(allow_missing_positions=True)
+    if geometry is None or geometry.spatial_shape[0] > MOST_PLANES:
+        planes = "no even stack" if geometry is None else f"{geometry.spatial_shape[0]} planes"
+        raise InputError(f"{path}: the frames must lie on an even stack of at most {MOST_PLANES} planes, got {planes}")
     placed = image.get_volume(
         segment_numbers=[number], combine_segments=False, rescale_fractional=True, allow_missing_positions=True
     )
@@ -64,7 +73,7 @@ def _segment(path: Path, image: Any, number: int) -> Volume:
     x, y, z = (float(v) for v in np.asarray(placed.affine)[:3, 3])
     dz, dy, dx = (float(v) for v in lengths)
     nz, ny, nx = values.shape
-    return Volume(values, Grid((nz, ny, nx), (dz, dy, dx), (z, y, x)))
+    return Volume(values, placed_grid(path, (nz, ny, nx), (dz, dy, dx), (z, y, x)))
 
 
 def _draw(name: str, mask: NDArray[Any], source: Grid, grid: Grid) -> Drawn:

@@ -50,12 +50,12 @@ def nm_slices(path: Path, header: Any) -> list[Slice]:
     slope, intercept = scale or (header.get("RescaleSlope"), header.get("RescaleIntercept"))
     common = {
         "PixelSpacing": header.get("PixelSpacing"),
-        "ImageOrientationPatient": orientation,
+        "ImageOrientationPatient": orientation.tolist(),
         "RescaleSlope": slope,
         "RescaleIntercept": intercept,
     }
     return [
-        slice_of(path, frame, header, {**common, "ImagePositionPatient": position + (n - 1) * step * normal})
+        slice_of(path, frame, header, {**common, "ImagePositionPatient": (position + (n - 1) * step * normal).tolist()})
         for frame, n in enumerate(number)
     ]
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
+import pydicom.encaps
+import pydicom.pixels
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
+from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, placed_grid, require_held
 from mcdose.io.quiet import LOGGER, native_messages
 
+GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
+DICOM_NAMES = (".dcm", ".dicom", ".ima")  # a file of such a name that is no DICOM file is damaged, not left out
 AXIS_TOLERANCE = 1e-3  # largest component of a direction cosine off its axis (0.06 degrees)
 IN_PLANE_TOLERANCE_MM = 0.1  # slices shifted against each other by more than this are sheared
 DUPLICATE_MM = 0.01  # slices closer than this are at the same position
@@ -75,7 +82,7 @@ class Stack:
     flip_x: bool
 
     def values(self) -> NDArray[np.float32]:
-        """Rescaled pixel values, shape `grid.shape`."""
+        """Rescaled pixel values, shape `grid.shape`; raise if any is not finite."""
         out = np.empty(self.grid.shape, dtype=np.float32)
         decoded: tuple[Path, NDArray[Any]] | None = None
         for z, image in enumerate(self.slices):
@@ -85,6 +92,11 @@ class Stack:
             if stored.shape != self.grid.shape[1:]:
                 raise InputError(f"{image.path}: pixel data has shape {stored.shape}, not {self.grid.shape[1:]}")
             out[z] = stored * image.slope + image.intercept
+            if not np.isfinite(out[z]).all():
+                raise InputError(
+                    f"{image.path}: rescaled values must be finite, {np.count_nonzero(~np.isfinite(out[z]))} are not "
+                    f"(RescaleSlope {image.slope:g}, RescaleIntercept {image.intercept:g})"
+                )
         if self.flip_y:
             out = out[:, ::-1]
         if self.flip_x:
@@ -118,14 +130,17 @@ def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     headers = []
     for file in files:
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True)
-        except InvalidDicomError:
-            continue
-        except Exception as error:  # pydicom raises many kinds on a damaged file
-            raise InputError(f"{file}: not readable as DICOM: {error}") from error
-        if "SOPClassUID" in header:
-            headers.append((file, header))
+        with damage(file, "not readable as DICOM"), bounded(file) as opened:
+            try:
+                header = pydicom.dcmread(opened, stop_before_pixels=True)
+            except InvalidDicomError:
+                if file.suffix.lower() in DICOM_NAMES:
+                    raise
+                continue
+            if "SOPClassUID" in header:
+                headers.append((file, header))
+            elif header.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
+                raise InputError(f"{file}: has no SOPClassUID; the file may be damaged")
     if not headers:
         where = "folder holds no DICOM file (subfolders are not searched)" if path.is_dir() else "not a DICOM file"
         raise InputError(f"{path}: {where}")
@@ -147,12 +162,19 @@ def one_series(path: Path, headers: list[tuple[Path, Any]], modality: str) -> li
     uids = sorted({str(header.get("SeriesInstanceUID", "")) for _, header in wanted})
     if len(uids) > 1:
         raise InputError(f"{path}: holds {len(uids)} {modality} series, one is needed: {', '.join(uids)}")
+    for file, header in headers:
+        if header.get("Modality") != modality and str(header.get("SeriesInstanceUID", "")) == uids[0]:
+            raise InputError(f"{file}: is of the {modality} series, but its Modality is {header.get('Modality')!r}")
     return wanted
 
 
 def read_stack(path: Path, headers: list[tuple[Path, Any]]) -> Stack:
     """Sort the slices of one series along z and check that they make an even axial grid."""
-    return stack_of(path, [image for file, header in headers for image in _slices(file, header)])
+    slices: list[Slice] = []
+    for file, header in headers:
+        with damage(file, "its header is damaged"):
+            slices += _slices(file, header)
+    return stack_of(path, slices)
 
 
 def stack_of(path: Path, slices: list[Slice]) -> Stack:
@@ -173,10 +195,11 @@ def stack_of(path: Path, slices: list[Slice]) -> Stack:
     rows, columns = int(slices[0].header.Rows), int(slices[0].header.Columns)
     dy, dx = slices[0].spacing
     x, y = corner[0]
-    grid = Grid(
-        shape=(len(slices), rows, columns),
-        voxel_mm=(dz, dy, dx),
-        origin_mm=(
+    grid = placed_grid(
+        path,
+        (len(slices), rows, columns),
+        (dz, dy, dx),
+        (
             float(slices[0].position[2]),
             float(y - (rows - 1) * dy if flip_y else y),
             float(x - (columns - 1) * dx if flip_x else x),
@@ -185,7 +208,24 @@ def stack_of(path: Path, slices: list[Slice]) -> Stack:
     return Stack(path, tuple(slices), grid, flip_y, flip_x)
 
 
+def require_pixels(path: Path, header: Any) -> None:
+    """Raise if the pixel data that a header declares cannot be in the file; nothing is allocated for it before."""
+    frames = int(header.get("NumberOfFrames") or 1)
+    shape = (frames, int(header.Rows), int(header.Columns))
+    allocated, stored = int(header.BitsAllocated), int(header.get("BitsStored", header.BitsAllocated))
+    if not 1 <= stored <= allocated <= 64:
+        raise InputError(f"{path}: BitsStored must be 1 to BitsAllocated, at most 64, got {stored} of {allocated}")
+    item = int(header.get("SamplesPerPixel") or 1) * allocated / 8
+    syntax = header.file_meta.TransferSyntaxUID
+    ratio = CODEC_RATIO if syntax.is_compressed else DEFLATE_RATIO if syntax.is_deflated else 1
+    require_held(path, shape, item, path.stat().st_size, ratio)
+    placed = header.get("PerFrameFunctionalGroupsSequence")
+    if placed is not None and len(placed) != frames:
+        raise InputError(f"{path}: NumberOfFrames is {frames}, but {len(placed)} frames are placed")
+
+
 def _slices(path: Path, header: Any) -> list[Slice]:
+    require_pixels(path, header)
     if int(header.get("SamplesPerPixel", 1)) != 1:
         raise InputError(f"{path}: SamplesPerPixel is {header.SamplesPerPixel}, a grey-scale image is needed")
     if "PerFrameFunctionalGroupsSequence" in header:
@@ -212,9 +252,12 @@ def slice_of(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
 
     def numbers(keyword: str, count: int) -> NDArray[np.float64]:
         value = place.get(keyword)
-        if value is None or len(value) != count:
+        if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != count:
             raise InputError(f"{path}: {keyword} is needed with {count} values, got {value!r}")
-        return np.array([float(v) for v in value])
+        found = np.array([float(v) for v in value])
+        if not np.isfinite(found).all():
+            raise InputError(f"{path}: {keyword} must be finite, got {found.tolist()}")
+        return found
 
     dy, dx = (float(v) for v in numbers("PixelSpacing", 2))
     if not (dy > 0 and dx > 0):
@@ -251,6 +294,9 @@ def _tilt(header: Any) -> str:
 def _in_plane_flips(path: Path, image: Slice) -> tuple[bool, bool]:
     """Whether columns run against x and rows against y; raise unless both lie along their axis."""
     row, column = image.orientation[:3], image.orientation[3:]
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    if max(abs(length - 1.0) for length in lengths) > AXIS_TOLERANCE:
+        raise InputError(f"{path}: ImageOrientationPatient must be two unit vectors, got {image.orientation.tolist()}")
     off_axis = max(abs(row[1]), abs(row[2]), abs(column[0]), abs(column[2]))
     if off_axis > AXIS_TOLERANCE:
         upright = abs(float(np.cross(row, column)[2]))
@@ -292,22 +338,42 @@ def _even_spacing(path: Path, slices: list[Slice]) -> float:
     return round(spacing, 6)  # a nanometre: positions are decimal numbers, their differences are not
 
 
+def decoder(syntax: str) -> str:
+    """Name the decoder for a compressed transfer syntax, "" for any: GDCM ends the process on some damaged data."""
+    gentle = [name for name in pydicom.pixels.get_decoder(syntax).available_plugins if name in GENTLE_DECODERS]
+    return gentle[0] if gentle else ""
+
+
+def _check_jpeg_2000(path: Path, dataset: Any) -> None:
+    """Raise unless the size fields of each stream (SIZ, ISO/IEC 15444-1 A.5.1) are those of the image; GDCM aborts."""
+    frames = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+    for frame in frames:
+        at = frame.index(b"\xff\x4f\xff\x51") + 8
+        x, y, x0, y0, tile_x, tile_y, tile_x0, tile_y0, parts, _, step_x, step_y = struct.unpack_from(
+            ">8IH3B", frame, at
+        )
+        tiled = tile_x0 <= x0 < tile_x0 + tile_x and tile_y0 <= y0 < tile_y0 + tile_y
+        if (x - x0, y - y0, parts, step_x, step_y) != (dataset.Columns, dataset.Rows, 1, 1, 1) or not tiled:
+            raise InputError(f"{path}: pixel data cannot be decoded: a JPEG 2000 stream of another size than the image")
+
+
 def _pixels(path: Path) -> NDArray[Any]:
     """Decode the stored values; raise if they are missing, cut short or, as far as a decoder can tell, damaged."""
     messages: list[str] = []
-    try:
-        dataset = pydicom.dcmread(path)
+    with damage(path, "pixel data cannot be decoded"):
+        with bounded(path) as opened:
+            dataset = pydicom.dcmread(opened)
         if "PixelData" not in dataset:
             raise InputError(f"{path}: has no pixel data; the file may be cut short")
-        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax.is_compressed:
+            if syntax in pydicom.uid.JPEG2000TransferSyntaxes:
+                _check_jpeg_2000(path, dataset)
+            dataset.pixel_array_options(decoding_plugin=decoder(syntax))
             with native_messages() as messages:
                 pixels = dataset.pixel_array
         else:
             pixels = dataset.pixel_array
-    except InputError:
-        raise
-    except Exception as error:  # each decoder raises its own kinds
-        raise InputError(f"{path}: pixel data cannot be decoded: {error}") from error
     if any("corrupt" in message.lower() for message in messages):
         raise InputError(f"{path}: pixel data is damaged: {'; '.join(messages)}")
     return np.asarray(pixels)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcdose.errors import InputError
 from mcdose.grid import Grid
 from mcdose.io.contours import read_contours
+from mcdose.io.damage import damage
 from mcdose.io.labels import read_label_map, read_segmentation
 from mcdose.io.quiet import LOGGER, quiet_libraries
 from mcdose.io.series import dicom_headers, existing
@@ -67,6 +68,11 @@ def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: 
         not structures, another frame of reference, contours or voxels that are not axial, nothing on the grid
     """
     found = existing(path)
+    with damage(found):
+        return _read(found, grid, frame_of_reference_uid)
+
+
+def _read(found: Path, grid: Grid, frame_of_reference_uid: str | None) -> Structures:
     structure_set = None
     if is_voxel_file(found):
         drawn = read_label_map(found, grid)
@@ -77,7 +83,7 @@ def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: 
         file, header = files[0]
         _require_frame(file, header, frame_of_reference_uid)
         contours = header.Modality == "RTSTRUCT"
-        drawn = read_contours(file, header, grid) if contours else read_segmentation(file, grid)
+        drawn = (read_contours if contours else read_segmentation)(file, header, grid)
         if contours:
             structure_set = StructureSet(str(header.SOPClassUID), str(header.get("SOPInstanceUID", "")), {})
     structures: dict[str, NDArray[np.float32]] = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mcdose.errors import InputError
+from mcdose.io.decay import stated_number
 
 PET_UNITS = {  # DICOM CID 85, Units (0054,1001)
     "CNTS": "counts",
@@ -77,7 +78,7 @@ def bq_per_ml_of_suv(path: Path, header: Any) -> float:
 def injected_bq(header: Any) -> float | None:
     """RadionuclideTotalDose [Bq]; the standard has it in MBq in NM images, in Bq in PET."""
     for drug in header.get("RadiopharmaceuticalInformationSequence") or ():
-        dose = drug.get("RadionuclideTotalDose")
+        dose = stated_number(drug, "RadionuclideTotalDose", 1e6 if header.get("Modality") == "NM" else 1.0)
         if dose is not None:
-            return float(dose) * (1e6 if header.get("Modality") == "NM" else 1.0)
+            return dose
     return None

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Volume
+from mcdose.grid import Volume
+from mcdose.io.damage import DEFLATE_RATIO, damage, placed_grid, require_held
+from mcdose.io.metaheader import check_meta_header
 from mcdose.io.quiet import native_messages
 from mcdose.io.series import AXIS_TOLERANCE
 
@@ -30,12 +32,8 @@ def read_voxel_file(path: Path) -> Volume:
     Values keep the type that the file gives them (scaled ones are float64).
     """
     read = _read_nifti if path.name.lower().endswith(NIFTI) else _read_meta_image
-    try:
+    with damage(path):
         return read(path)
-    except InputError:
-        raise
-    except Exception as error:  # the libraries raise many kinds on a damaged file
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _read_nifti(path: Path) -> Volume:
@@ -53,24 +51,30 @@ def _read_nifti(path: Path) -> Volume:
         apart = np.abs((image.get_sform() - image.get_qform()) @ corners.T).max()
         if apart > FORMS_AGREE_MM:
             raise InputError(f"{path}: sform and qform differ by {apart:.2f} mm, so the image's place is ambiguous")
+    unit = int(header["xyzt_units"]) & 7
+    if unit not in NIFTI_UNIT_MM:
+        raise InputError(f"{path}: the unit of length in xyzt_units must be 0 to 3, got {unit}")
+    ratio = DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1
+    require_held(path, image.shape, header.get_data_dtype().itemsize, path.stat().st_size, ratio)
     values = np.asanyarray(image.dataobj).reshape(shape)
     codes = nibabel.orientations
     turn = codes.ornt_transform(codes.io_orientation(image.affine), codes.axcodes2ornt(("L", "P", "S")))
     values = codes.apply_orientation(values, turn)
     to_ras = image.affine @ codes.inv_ornt_aff(turn, shape)
     to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ to_ras
-    to_lps[:3] *= NIFTI_UNIT_MM[int(header["xyzt_units"]) & 7]
+    to_lps[:3] *= NIFTI_UNIT_MM[unit]
     return _upright(path, values.transpose(2, 1, 0), to_lps[:3, :3], to_lps[:3, 3])
 
 
 def _read_meta_image(path: Path) -> Volume:
     import SimpleITK
 
+    check_meta_header(path)
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     messages: list[str] = []
     try:
         with native_messages() as messages:
-            image = SimpleITK.ReadImage(str(path))
+            image = SimpleITK.ReadImage(str(path), imageIO="MetaImageIO")
     except RuntimeError as error:  # its last line says what is wrong, the others where in SimpleITK
         reason = "; ".join(messages) or str(error).strip().splitlines()[-1]
         raise InputError(f"{path}: cannot be read: {reason}") from error
@@ -86,6 +90,8 @@ def _read_meta_image(path: Path) -> Volume:
 
 def _upright(path: Path, values: NDArray[Any], steps: NDArray[np.float64], origin: NDArray[np.float64]) -> Volume:
     """Make a volume of (z, y, x) values; column k of `steps` is the way from a voxel to the next along x, y, z [mm]."""
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{path}: one real number per voxel is needed, got {values.dtype}")
     lengths = np.linalg.norm(steps, axis=0)
     if not (np.isfinite(lengths).all() and lengths.min() > 0):
         raise InputError(f"{path}: voxel size must be positive, got {lengths.tolist()} mm")
@@ -100,4 +106,4 @@ def _upright(path: Path, values: NDArray[Any], steps: NDArray[np.float64], origi
     dx, dy, dz = (float(v) for v in lengths)
     x, y, z = (float(v) for v in origin)
     nz, ny, nx = values.shape
-    return Volume(np.ascontiguousarray(values), Grid((nz, ny, nx), (dz, dy, dx), (z, y, x)))
+    return Volume(np.ascontiguousarray(values), placed_grid(path, (nz, ny, nx), (dz, dy, dx), (z, y, x)))

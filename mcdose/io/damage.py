@@ -1,0 +1,81 @@
+"""Damaged and hostile files: one kind of error whatever a library raises, sizes checked before they are believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mcdose.errors import InputError
+from mcdose.grid import Grid
+
+DEFLATE_RATIO = 1032  # the most that zlib can shrink data by
+CODEC_RATIO = 30_000  # an empty slice of 4096 x 4096 shrinks by 28 700 in JPEG 2000, with a header of 1 kB
+SHORTEST_MM, LONGEST_MM = 1e-3, 1e3  # sides of a voxel
+FURTHEST_MM = 1e5  # of anything from the origin of the patient
+
+
+@contextmanager
+def damage(path: Path, what: str = "cannot be read") -> Iterator[None]:
+    """Raise what a library raises on a damaged file, which can be anything, as an InputError that names the file.
+
+    Want of memory stays a MemoryError: sizes are checked before, so that it is the machine's fault and not the file's.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: {what}: {str(error).strip() or type(error).__name__}") from error
+
+
+class _Bounded:
+    """A file that is never asked for more than it holds: `read` of Python's files first allocates what is asked for."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+        self.tell, self.seek, self.close, self.name = file.tell, file.seek, file.close, file.name
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read so many bytes, or what is left."""
+        if size is None or size < 0:
+            return self._file.read()
+        return self._file.read(min(size, max(self._size - self._file.tell(), 0)))
+
+
+@contextmanager
+def bounded(path: Path) -> Iterator[Any]:
+    """Open a file for a library that trusts the lengths in it."""
+    with path.open("rb") as file:
+        yield _Bounded(file, path.stat().st_size)
+
+
+def require_held(path: Path, shape: tuple[int, ...], item_bytes: float, held_bytes: int, ratio: int = 1) -> None:
+    """Raise unless data of a shape fits in what a file holds, which a codec can have made `ratio` times smaller."""
+    if min(shape, default=1) < 1:
+        raise InputError(f"{path}: sizes must be at least 1, got {shape}")
+    needed = math.prod(shape) * item_bytes
+    if needed > held_bytes * ratio:
+        raise InputError(
+            f"{path}: {' x '.join(map(str, shape))} values need {needed:.4g} bytes, the file holds {held_bytes}"
+            f"{'' if ratio == 1 else ' of compressed data'}; it is damaged or cut short"
+        )
+
+
+def placed_grid(
+    path: Path,
+    shape: tuple[int, int, int],
+    voxel_mm: tuple[float, float, float],
+    origin_mm: tuple[float, float, float],
+) -> Grid:
+    """Make a grid, (z, y, x); raise for voxels and places that no image of a patient has."""
+    if min(shape) < 1:
+        raise InputError(f"{path}: the image has no voxels, its size is {shape}")
+    if not all(SHORTEST_MM <= side <= LONGEST_MM for side in voxel_mm):
+        raise InputError(f"{path}: voxel size must lie within {SHORTEST_MM:g} and {LONGEST_MM:g} mm, got {voxel_mm}")
+    ends = [*origin_mm, *(o + n * side for o, n, side in zip(origin_mm, shape, voxel_mm, strict=True))]
+    if not all(abs(end) <= FURTHEST_MM for end in ends):
+        raise InputError(f"{path}: the image must lie within {FURTHEST_MM:g} mm, its first voxel is at {origin_mm} mm")
+    return Grid(shape, voxel_mm, origin_mm)
