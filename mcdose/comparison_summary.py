@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,15 @@ from numpy.typing import NDArray
 from mcdose.comparison import DoseComparison, compare_doses
 from mcdose.errors import InputError
 from mcdose.methods import MAIN, Way
-from mcdose.summary import LIGHT_G_CM3, blur_notes, mean_density, structure_curves, structure_figures
+from mcdose.summary import (
+    LIGHT_G_CM3,
+    blur_notes,
+    finite_or_none,
+    mean_density,
+    run_figures,
+    structure_curves,
+    structure_figures,
+)
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -137,26 +144,8 @@ def summarise_comparison(
             base = methods[ways[0].key]["structures"][name]["mean_gy"]
             mine["mean_difference"] = mine["mean_gy"] / base - 1.0 if base and mine["mean_gy"] is not None else None
     summary = {
-        "mcdose_version": reference.provenance["mcdose"],
-        "nuclide": reference.provenance["nuclide"],
-        "dose_to": reference.provenance["dose_to"],
+        **run_figures(case, reference, scored, density_floor_g_cm3),
         "reference": ways[0].key,
-        "method": reference.method,
-        "histories": reference.histories,
-        "histories_per_second": _finite(reference.histories_per_second),
-        "seconds": reference.seconds,
-        "seed": reference.seed,
-        "device": reference.device,
-        "voxel_mm": list(case.grid.voxel_mm),
-        "shape": list(case.grid.shape),
-        "origin_mm": list(case.grid.origin_mm),
-        "total_decays": reference.total_decays,
-        "emitted_mev": reference.emitted_mev,
-        "deposited_mev": reference.deposited_mev,
-        "escaped_mev": reference.escaped_mev,
-        "density_floor_g_cm3": density_floor_g_cm3,
-        "max_dose_gy": float(reference.dose_gy.max()),
-        "mean_dose_gy": float(reference.dose_gy[scored].mean(dtype=np.float64)),
         "structures": methods[ways[0].key]["structures"],
         "methods": methods,
         "comparisons": {key: _comparison(pair, parts) for key, pair in pairs.items()},
@@ -186,16 +175,16 @@ def _comparison(pair: Mapping[str, DoseComparison], parts: Mapping[str, NDArray[
         "voxels_judged": whole.voxels_judged,
         "rms_difference_gy": whole.rms_difference_gy,
         "largest_difference_gy": whole.largest_difference_gy,
-        "dice": {f"{level:g}": _finite(whole.dice(level)) for level in LEVELS_GY},
-        "median_uncertainty": _finite(noise.median_uncertainty_a) if noise else None,
-        "share_within_two_sigma": _finite(noise.share_within_two_sigma) if noise else None,
+        "dice": {f"{level:g}": finite_or_none(whole.dice(level)) for level in LEVELS_GY},
+        "median_uncertainty": finite_or_none(noise.median_uncertainty_a) if noise else None,
+        "share_within_two_sigma": finite_or_none(noise.share_within_two_sigma) if noise else None,
     }
     for kind, comparison in pair.items():
         passed = comparison.gamma_map <= 1.0
         judged = np.isfinite(comparison.gamma_map)
         record[kind] = {
             "pass_rate": comparison.pass_rate,
-            "widened_pass_rate": _finite(comparison.noise.widened_pass_rate) if comparison.noise else None,
+            "widened_pass_rate": finite_or_none(comparison.noise.widened_pass_rate) if comparison.noise else None,
             "mean_gamma": comparison.mean_gamma,
             "structures": {name: _rate(passed, judged & (part >= 0.5)) for name, part in parts.items()},
         }
@@ -205,7 +194,3 @@ def _comparison(pair: Mapping[str, DoseComparison], parts: Mapping[str, NDArray[
 def _rate(passed: NDArray[np.bool_], voxels: NDArray[np.bool_]) -> float | None:
     count = int(np.count_nonzero(voxels))
     return float(np.count_nonzero(passed & voxels) / count) if count else None
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from mcdose.calibration import Calibration
     from mcdose.monte_carlo import Progress
 
+KERNEL_SCALINGS = ("target", "none", "source", "multiple-kernels")
 SCALINGS = {
-    "monte-carlo": ("target", "none", "source", "multiple-kernels"),  # Monte Carlo has no use for any
-    "voxel-kernel": ("target", "none", "source", "multiple-kernels"),
+    "monte-carlo": KERNEL_SCALINGS,  # which has no use for any
+    "voxel-kernel": KERNEL_SCALINGS,
     "local-deposition": ("target", "none"),
 }
 METHODS = tuple(SCALINGS)

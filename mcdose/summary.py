@@ -80,7 +80,7 @@ def structure_figures(
             "d70_gy": curve.d(70) if curve else None,
             "d50_gy": curve.d(50) if curve else None,
             "max_gy": curve.max_gy if curve else None,
-            "mean_uncertainty": _number(result.regions[name].relative_uncertainty) if curve else None,
+            "mean_uncertainty": finite_or_none(result.regions[name].relative_uncertainty) if curve else None,
         }
     return figures
 
@@ -109,6 +109,34 @@ def mean_density(case: Case, name: str) -> float:
     return float((mask * case.density_g_cm3).sum(dtype=np.float64) / mask.sum(dtype=np.float64))
 
 
+def run_figures(
+    case: Case, result: DoseResult, scored: NDArray[np.bool_], density_floor_g_cm3: float
+) -> dict[str, Any]:
+    """Return how a dose was computed, on what grid, and its figures over the voxels at or above the floor."""
+    dose = result.dose_gy[scored]
+    return {
+        "mcdose_version": __version__,
+        "nuclide": result.provenance.get("nuclide"),
+        "method": result.method,
+        "dose_to": result.provenance.get("dose_to"),
+        "device": result.device,
+        "histories": result.histories,
+        "seconds": result.seconds,
+        "histories_per_second": finite_or_none(result.histories_per_second),
+        "seed": result.seed,
+        "voxel_mm": list(case.grid.voxel_mm),
+        "shape": list(case.grid.shape),
+        "origin_mm": list(case.grid.origin_mm),
+        "total_decays": result.total_decays,
+        "emitted_mev": finite_or_none(result.emitted_mev),
+        "deposited_mev": finite_or_none(result.deposited_mev),
+        "escaped_mev": finite_or_none(result.escaped_mev),
+        "density_floor_g_cm3": density_floor_g_cm3,
+        "max_dose_gy": float(dose.max()) if dose.size else None,
+        "mean_dose_gy": float(dose.mean(dtype=np.float64)) if dose.size else None,
+    }
+
+
 def summarise(
     case: Case,
     result: DoseResult,
@@ -130,27 +158,8 @@ def summarise(
     warnings : sentences for the user
     """
     structures = structure_figures(case, curves, scored, result)
-    dose = result.dose_gy[scored]
     return {
-        "mcdose_version": __version__,
-        "nuclide": result.provenance.get("nuclide"),
-        "method": result.method,
-        "dose_to": result.provenance.get("dose_to"),
-        "device": result.device,
-        "histories": result.histories,
-        "seconds": result.seconds,
-        "histories_per_second": _number(result.histories_per_second),
-        "seed": result.seed,
-        "voxel_mm": list(case.grid.voxel_mm),
-        "shape": list(case.grid.shape),
-        "origin_mm": list(case.grid.origin_mm),
-        "total_decays": result.total_decays,
-        "emitted_mev": _number(result.emitted_mev),
-        "deposited_mev": _number(result.deposited_mev),
-        "escaped_mev": _number(result.escaped_mev),
-        "density_floor_g_cm3": density_floor_g_cm3,
-        "max_dose_gy": float(dose.max()) if dose.size else None,
-        "mean_dose_gy": float(dose.mean(dtype=np.float64)) if dose.size else None,
+        **run_figures(case, result, scored, density_floor_g_cm3),
         "structures": structures,
         "local_deposition": local_gy,
         "notes": [
@@ -163,6 +172,6 @@ def summarise(
     }
 
 
-def _number(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
     """Make what is not a finite number None, since JSON has no NaN."""
     return None if value is None or not math.isfinite(value) else float(value)

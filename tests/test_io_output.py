@@ -8,13 +8,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from hot_voxel import COMMENT, GRID, HOT, HOT_MM, hot_voxel, series_in
 from images import ct_series, edit, reference_images
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
 from mcdose.dvh import dvh
 from mcdose.errors import InputError
-from mcdose.grid import Grid
 from mcdose.io.ct import read_ct
 from mcdose.io.decimal_string import decimal_string
 from mcdose.io.histograms import Histograms
@@ -23,23 +23,10 @@ from mcdose.io.rtdose import write_rt_dose
 from mcdose.io.structures import StructureSet
 from mcdose.io.study import study_header
 
-GRID = Grid((5, 7, 9), (3.0, 4.07283, 2.5), (-377.44, -222.76099, 144.36099))
-HOT = (1, 2, 6)
-HOT_MM = (144.36099 + 6 * 2.5, -222.76099 + 2 * 4.07283, -377.44 + 3.0)  # x, y, z
-COMMENT = "Y-90 Monte Carlo, dose to medium"
-
-
-def hot_voxel():
-    dose = np.zeros(GRID.shape, dtype=np.float32)
-    dose[HOT] = 123.456
-    dose[0, 0, 0] = 0.001
-    return dose
-
 
 @pytest.fixture
 def series(tmp_path):
-    ct_series(tmp_path / "ct", np.zeros((2, 3, 4)), PositionReferenceIndicator="XY", StudyDescription="Y-90")
-    return read_ct(tmp_path / "ct").series
+    return series_in(tmp_path)
 
 
 def place(image):
