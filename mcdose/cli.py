@@ -149,6 +149,9 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="GRID",
         help="activity, ct, or sides of voxels in mm along z, y, x, such as 3 or 5,2,2 (%(default)s)",
     )
+    command.add_argument(
+        "--resample", action="store_true", help="make even stacks of slices that are tilted, unevenly spaced or missing"
+    )
     counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
     counts.add_argument(
         "--sensitivity", type=_positive, metavar="CPS_PER_MBQ", help="of the SPECT, all detectors: counts/(s MBq)"

@@ -65,6 +65,7 @@ def load_patient(args: argparse.Namespace) -> Case:
         lung_shunt=args.lung_shunt,
         residual_gbq=args.residual_gbq,
         counts_in=args.counts_in,
+        resample=args.resample,
     )
 
 

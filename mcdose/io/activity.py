@@ -69,6 +69,7 @@ def read_activity(
     administered_gbq: float | None = None,
     lung_shunt: float = 0.0,
     residual_gbq: float = 0.0,
+    resample: bool = False,
 ) -> Activity:
     """Read activity and bring it to the time of administration.
 
@@ -88,6 +89,7 @@ def read_activity(
         (administered - residual) x (1 - lung shunt) at administration [GBq]. An image of Tc-99m (albumin) is taken too.
     lung_shunt : part of the net activity that is in the lungs; for images that leave the lungs out. 0 where they are in
     residual_gbq : part of the administered activity that did not reach the patient [GBq, at administration]
+    resample : make an even stack of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
 
     Returns
     -------
@@ -104,11 +106,16 @@ def read_activity(
     counts = CountCalibration(sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq)
     found = existing(path)
     with damage(found):
-        return _read(found, unit, nuclide, half_life_s, counts)
+        return _read(found, unit, nuclide, half_life_s, counts, resample)
 
 
 def _read(
-    found: Path, unit: str | None, nuclide: str | None, half_life_s: float | None, counts: CountCalibration
+    found: Path,
+    unit: str | None,
+    nuclide: str | None,
+    half_life_s: float | None,
+    counts: CountCalibration,
+    resample: bool,
 ) -> Activity:
     if is_voxel_file(found):
         return _read_flat(found, unit, nuclide, half_life_s, counts)
@@ -120,7 +127,7 @@ def _read(
     if unit is not None and (unit == "Bq" or unit_there != "BQML"):
         asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there
         raise InputError(f"{found}: the unit asked for is {asked}, but the image is in {there}")
-    stack = emission_stack(found, files)
+    stack = emission_stack(found, files, resample=resample)
     surrogate = _require_nuclide(found, first, nuclide, half_life_s, counts)
     read = measured(stack, unit_there, half_life_s, counts, surrogate=bool(surrogate))
     timing = read.timing

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mcdose.errors import InputError
-from mcdose.io.series import Slice, Stack, read_stack, slice_of, stack_of
+from mcdose.io.series import Slice, slice_of
+from mcdose.io.stack import Stack, read_stack, stack_of
 from mcdose.io.units import real_world_scale
 
 RECONSTRUCTED = "RECON TOMO"
@@ -23,15 +24,15 @@ def is_multi_frame(header: Any) -> bool:
     return int(header.get("NumberOfFrames") or 1) > 1 and "PerFrameFunctionalGroupsSequence" not in header
 
 
-def emission_stack(path: Path, files: list[tuple[Path, Any]]) -> Stack:
-    """Make a stack of one PET series or of one multi-frame NM image."""
+def emission_stack(path: Path, files: list[tuple[Path, Any]], *, resample: bool = False) -> Stack:
+    """Make a stack of one PET series or of one multi-frame NM image; `resample` as for `mcdose.io.stack.stack_of`."""
     if not any(is_multi_frame(header) for _, header in files):
         if files[0][1].get("Modality") == "NM":
             raise InputError(f"{path}: one multi-frame NM image is needed, got {len(files)} of one frame")
-        return read_stack(path, files)
+        return read_stack(path, files, resample=resample)
     if len(files) > 1:
         raise InputError(f"{path}: holds {len(files)} multi-frame images of one series, one is needed")
-    return stack_of(path, nm_slices(*files[0]))
+    return stack_of(path, nm_slices(*files[0]), resample=resample)
 
 
 def nm_slices(path: Path, header: Any) -> list[Slice]:

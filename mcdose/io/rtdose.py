@@ -18,7 +18,7 @@ from mcdose.io.histograms import Histograms, add_histograms
 from mcdose.io.output import require_free, whole_file
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Series
-from mcdose.io.study import reference, study_header
+from mcdose.io.study import orientation, reference, study_header
 
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 RT_PLAN = "1.2.840.10008.5.1.4.1.1.481.5"
@@ -118,7 +118,7 @@ def _dose(common: Any, dose_gy: NDArray[Any], grid: Grid, plan: Any, comment: st
     dose.ImageType = ["DERIVED", "SECONDARY"]
     dose.SliceThickness = decimal_string(dz)
     dose.ImagePositionPatient = [decimal_string(v) for v in (x, y, z)]
-    dose.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
+    dose.ImageOrientationPatient = [decimal_string(v) for v in orientation(grid)]
     dose.PixelSpacing = [decimal_string(dy), decimal_string(dx)]
     dose.SamplesPerPixel, dose.PhotometricInterpretation = 1, "MONOCHROME2"
     dose.NumberOfFrames, dose.Rows, dose.Columns = nz, ny, nx
