@@ -13,6 +13,8 @@ import pydicom
 import pydicom.encaps
 import pydicom.pixels
 from numpy.typing import NDArray
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import MediaStorageDirectoryStorage
 
@@ -23,6 +25,7 @@ from mcdose.io.quiet import LOGGER, native_messages
 
 GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
 DICOM_NAMES = (".dcm", ".dicom", ".ima")  # a file of such a name that is no DICOM file is damaged, not left out
+UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
                 if file.suffix.lower() in DICOM_NAMES:
                     raise
                 continue
+            _require_whole(file, header)
             if "SOPClassUID" in header:
                 headers.append((file, header))
             elif header.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
@@ -94,6 +98,17 @@ def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
         where = "folder holds no DICOM file (subfolders are not searched)" if path.is_dir() else "not a DICOM file"
         raise InputError(f"{path}: {where}")
     return headers
+
+
+def _require_whole(path: Path, header: Any) -> None:
+    """Raise if an element is shorter than it declares: pydicom takes what is left of a sequence for all of it."""
+    for tag in header.keys():  # noqa: SIM118
+        raw = header.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.value is not None and raw.length not in (len(raw.value), UNDEFINED):
+            raise InputError(
+                f"{path}: {keyword_for_tag(tag) or tag} must have {raw.length} bytes, got {len(raw.value)}; "
+                "the file may be cut short"
+            )
 
 
 def one_series(path: Path, headers: list[tuple[Path, Any]], modality: str) -> list[tuple[Path, Any]]:
