@@ -57,7 +57,7 @@ class CurveFit:
     scatter : relative standard deviation of the points about the curve; None without a degree of freedom
     relative_uncertainty : 1 sigma of the integral by the covariance of the parameters, scaled by the scatter; it knows
         nothing of errors that all points share. None without a degree of freedom
-    reason : why it is a trapezoid, or that a rate is at its limit; "" if there is nothing to say
+    reason : why it is a trapezoid, or what of two phases is not determined; "" if there is nothing to say
     """
 
     model: str
@@ -301,11 +301,14 @@ def _bi(times: Vector, retained: Vector, decay: float, weight: Vector) -> CurveF
         gradient.append(float(slope[-1]))
     phases = ((slow, ratio * k2), (slow * fast, k2))
     second = float(np.sort(times)[1])
+    share = 1.0 / (1.0 + fast * np.exp((ratio - 1.0) * k2 * times))  # of the slower phase
     reason = ""
     if k2 > fastest * (1.0 - AT_LIMIT) and abs(fast) > AT_LIMIT:
         reason = f"the faster phase is at its limit, a biological half-life of {LN2 / k2:.3g} h"
     elif abs(fast) * math.exp((ratio - 1.0) * k2 * second) < SEEN < abs(fast):
         reason = f"the faster phase is over before the second point, at {second:g} h, so its rate is not measured"
+    elif share.max() < SEEN or np.abs(1.0 - share).max() < SEEN or ratio > CLOSEST_RATES - AT_LIMIT:
+        reason = "two phases cannot be told apart at the points; one exponential says as much"
     return _finished(
         "bi", times, retained, decay, weight, phases, np.column_stack(columns), np.array(gradient), 4, reason
     )
