@@ -135,7 +135,11 @@ def _add_map_option(command: argparse.ArgumentParser) -> None:
 
 def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
-        "--activity", metavar="PATH", required=required, help="PET, SPECT, or activity at administration"
+        "--activity",
+        metavar="PATH",
+        nargs="+",
+        required=required,
+        help="PET, SPECT, or activity at administration; several are time points of one administration",
     )
     command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
     command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
@@ -151,6 +155,19 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     )
     command.add_argument(
         "--resample", action="store_true", help="make even stacks of slices that are tilted, unevenly spaced or missing"
+    )
+    times = command.add_argument_group("several time points", "the first image gives the grid")
+    times.add_argument(
+        "--time-fit",
+        choices=("physical", "mono", "bi"),
+        default="physical",
+        help="activity stays and decays, or one or two exponentials of at least 2 and 4 points (%(default)s)",
+    )
+    times.add_argument(
+        "--fit-per",
+        choices=("voxel", "structure"),
+        default="voxel",
+        help="a curve for each voxel, or for each structure, shared by its voxels (%(default)s)",
     )
     counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
     counts.add_argument(
