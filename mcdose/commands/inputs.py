@@ -81,6 +81,7 @@ def load_patient(args: argparse.Namespace) -> Case:
         residual_gbq=args.residual_gbq,
         counts_in=args.counts_in,
         resample=args.resample,
+        registration=args.registration,
         time_fit=args.time_fit,
         fit_per=args.fit_per,
     )

@@ -76,6 +76,13 @@ class Stack:
             stored = self.evening.values(stored if floor is None else np.maximum(stored, floor), floor or 0.0)
         return self.turn.values(stored)
 
+    def slice_sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum values on the grid over each slice, (number of slices,)."""
+        axis = self.turn.order.index(0)
+        sums = values.sum(axis=tuple(k for k in range(3) if k != axis), dtype=np.float64)
+        sums = sums[::-1] if self.turn.flips[axis] else sums
+        return np.asarray(sums if self.evening is None else self.evening.shared(sums))
+
     def series(self) -> Series:
         """Make the record of this series."""
         first = self.slices[0].header
