@@ -63,31 +63,33 @@ def check_times(args: argparse.Namespace) -> None:
         )
 
 
-def load_patient(args: argparse.Namespace) -> Case:
-    """Read the images that the arguments name."""
+def load_patient(args: argparse.Namespace, console: Console) -> Case:
+    """Read the images that the arguments name, and show how far that has come."""
     from mcdose.case import read_case
+    from mcdose.io.progress import told_to
 
-    return read_case(
-        args.activity[0] if len(args.activity) == 1 else args.activity,
-        args.ct,
-        args.structures,
-        nuclide=args.nuclide,
-        unit=args.activity_unit,
-        calibration=_calibration(args),
-        dose_grid=args.dose_grid,
-        sensitivity_cps_per_mbq=args.sensitivity,
-        administered_gbq=args.administered_gbq,
-        lung_shunt=args.lung_shunt,
-        residual_gbq=args.residual_gbq,
-        counts_in=args.counts_in,
-        resample=args.resample,
-        registration=args.registration,
-        time_fit=args.time_fit,
-        fit_per=args.fit_per,
-    )
+    with told_to(console.reading):
+        return read_case(
+            args.activity[0] if len(args.activity) == 1 else args.activity,
+            args.ct,
+            args.structures,
+            nuclide=args.nuclide,
+            unit=args.activity_unit,
+            calibration=_calibration(args),
+            dose_grid=args.dose_grid,
+            sensitivity_cps_per_mbq=args.sensitivity,
+            administered_gbq=args.administered_gbq,
+            lung_shunt=args.lung_shunt,
+            residual_gbq=args.residual_gbq,
+            counts_in=args.counts_in,
+            resample=args.resample,
+            registration=args.registration,
+            time_fit=args.time_fit,
+            fit_per=args.fit_per,
+        )
 
 
-def load_phantom(args: argparse.Namespace) -> Case:
+def load_phantom(args: argparse.Namespace, _console: Console) -> Case:
     """Build the phantom that mcdose brings along."""
     from mcdose.case import demo_case
 

@@ -14,6 +14,7 @@ from mcdose.errors import InputError
 from mcdose.grid import Grid, Turned
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
+from mcdose.io.progress import tell
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
 UNIT_TOLERANCE = 1e-3  # direction cosines are written with few digits
@@ -60,6 +61,7 @@ class Stack:
         stored = np.empty((len(self.slices), rows, columns), dtype=np.float32 if factors is None else np.float64)
         decoded: tuple[Path, NDArray[Any]] | None = None
         for k, image in enumerate(self.slices):
+            tell(len(self.slices) + k + 1, 2 * len(self.slices))
             if decoded is None or decoded[0] != image.path:
                 decoded = (image.path, pixels(image.path))
             plane = decoded[1] if image.frame is None else decoded[1][image.frame]
