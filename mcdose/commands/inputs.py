@@ -49,7 +49,7 @@ def check_counts(args: argparse.Namespace) -> None:
 
 
 def check_times(args: argparse.Namespace) -> None:
-    """Refuse a fit over time that cannot be made, before any file is opened."""
+    """Refuse a fit over time that cannot be made, and several images with a registration, before any file is opened."""
     from mcdose.time_points import check_time_fit
 
     with as_input_error():
@@ -61,6 +61,8 @@ def check_times(args: argparse.Namespace) -> None:
             administered=args.administered_gbq is not None,
             called=lambda name: f"--{name.replace('_', '-')}",
         )
+    if args.registration is not None and len(args.activity or [""]) > 1:
+        raise InputError(f"--registration is of one activity image, got {len(args.activity)}")
 
 
 def load_patient(args: argparse.Namespace, console: Console) -> Case:
