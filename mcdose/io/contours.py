@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mcdose.errors import InputError
 from mcdose.grid import Grid
 from mcdose.io.damage import FURTHEST_MM
+from mcdose.io.outlines import Work, coordinates, require_few, require_plain, warn_of_overlap, without_duplicates
 from mcdose.io.polygon import cell_areas, even_odd
 from mcdose.io.quiet import LOGGER
 from mcdose.resample import overlap_matrix
@@ -39,12 +40,16 @@ def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
     contours = _numbered(path, header.get("ROIContourSequence"), "ReferencedROINumber")
     drawn: list[tuple[int, str, dict[float, list[NDArray[np.float64]]]]] = []
     structures = _numbered(path, header.get("StructureSetROISequence"), "ROINumber")
+    require_few(path, len(structures), contours)
+    work = Work()
     nameless = sorted(set(contours) - set(structures))
     if nameless:
         raise InputError(f"{path}: contours of structures {nameless} that StructureSetROISequence does not list")
     for number, roi in structures.items():
         name = str(roi.get("ROIName") or f"ROI {number}")
-        planes = _planes(path, name, contours.get(number))
+        planes = without_duplicates(path, name, _planes(path, name, contours.get(number)))
+        work = require_plain(path, name, planes, work)
+        warn_of_overlap(path, name, planes)
         if planes:
             drawn.append((number, name, planes))
         else:
@@ -89,8 +94,7 @@ def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.floa
 
 def _points(path: Path, name: str, contour: Any) -> NDArray[np.float64]:
     """Return the points (n, 3) of a contour [mm]."""
-    stored = contour.get("ContourData")
-    values = np.array([float(v) for v in (stored if isinstance(stored, Sequence) else ())])
+    values = coordinates(contour)
     stated = int(contour.get("NumberOfContourPoints") or 0)
     if not len(values) or len(values) % 3 or stated not in (0, len(values) // 3):
         raise InputError(
@@ -157,7 +161,15 @@ def _draw(
         part = cell_areas(area, grid.edges_mm(2)[x.start : x.stop + 1], grid.edges_mm(1)[y.start : y.stop + 1])
         for layer, weight in zip(rows.row, rows.data, strict=True):
             coverage[layer, y, x] += weight * part
-    return Drawn(name, np.clip(coverage, 0.0, 1.0), volume)
+    return Drawn(name, clipped(coverage), volume)
+
+
+def clipped(coverage: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring back what rounding left beyond 0 and 1, in place; empty layers, which take no memory yet, stay so."""
+    for layer in coverage:
+        if layer.any():
+            np.clip(layer, 0.0, 1.0, out=layer)
+    return coverage
 
 
 def _window(bounds: tuple[float, float, float, float], grid: Grid) -> tuple[slice, slice] | None:
