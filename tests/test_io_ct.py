@@ -258,29 +258,3 @@ def test_jpeg_2000_and_damaged_jpeg(tmp_path, capfd):
     with pytest.raises(InputError, match="has no pixel data; the file may be cut short"):
         read_ct(tmp_path)
     assert capfd.readouterr().err == ""
-
-
-def test_real_ct_agrees_with_simpleitk():
-    folder = reference_images() / "liver-y90" / "CT"
-    volume = read_ct(folder).volume
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
-    image = reader.Execute()
-    np.testing.assert_array_equal(volume.values, sitk.GetArrayFromImage(image))
-    np.testing.assert_allclose(volume.grid.origin_mm, image.GetOrigin()[::-1], atol=1e-6)
-    np.testing.assert_allclose(volume.grid.voxel_mm, image.GetSpacing()[::-1], atol=1e-6)
-    assert volume.values.min() == -3024  # padding is kept
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("ct-gantry-tilt", r"18\.5 degrees off.*gantry tilt 18\.5 degrees"),
-        ("ct-two-slices", "no CT image"),
-        ("ct-mixed-orientation", "no CT image"),
-        ("transfer-syntax", "holds 2 CT series"),
-    ],
-)
-def test_odd_real_images_are_refused(name, message):
-    with pytest.raises(InputError, match=message):
-        read_ct(reference_images() / "odd" / name)
