@@ -16,8 +16,9 @@ from mcdose.io.quiet import LOGGER
 MOST_STRUCTURES = 1000  # in a file
 MOST_CONTOURS = 20_000  # of one structure
 MOST_POINTS = 200_000  # in one plane of a structure
-MOST_CROSSINGS = 20_000  # of outlines with themselves and one another, in a file: each makes a face
-MOST_PAIRS = 200_000  # of contours of a plane whose boxes overlap, in a file: each pair is compared
+MOST_WORK = 1e10  # for crossings in a file, half a minute: each makes a face, which is compared with the plane's edges
+FACE_EDGES = 10_000  # a face takes as long as so many comparisons
+MOST_PAIRS = 1_000_000  # of contours of a plane whose boxes overlap, in a file: each pair is compared
 SAME_POINT_MM = 1e-3  # contours whose points agree to this are the same
 OVERLAP = 1e-3  # share of a plane's area in two contours at once that is worth a warning
 PAIRS_AT_A_TIME = 2_000_000
@@ -87,9 +88,14 @@ def _key(ring: NDArray[np.float64]) -> bytes:
 
 
 class Work(NamedTuple):
-    """What the structures of a file so far ask for: crossings of outlines, pairs of contours whose boxes overlap."""
+    """What the structures of a file so far ask for.
+
+    Crossings of outlines with themselves and one another, comparisons that these take, pairs of contours whose boxes
+    overlap.
+    """
 
     crossings: int = 0
+    comparisons: float = 0.0
     pairs: int = 0
 
 
@@ -103,7 +109,7 @@ def require_plain(path: Path, name: str, planes: Planes, done: Work) -> Work:
     """
     import shapely
 
-    crossings, pairs = done
+    crossings, comparisons, pairs = done
     for z, rings in planes.items():
         points = sum(map(len, rings))
         if points > MOST_POINTS:
@@ -114,16 +120,14 @@ def require_plain(path: Path, name: str, planes: Planes, done: Work) -> Work:
         if len(rings) == 1 and shapely.Polygon(rings[0]).is_valid:
             continue  # is_valid stops at the first crossing
         pairs += _pairs(rings)
-        crossings += _crossings(rings, MOST_CROSSINGS - crossings)
-        for most, found, what in (
-            (MOST_CROSSINGS, crossings, "cross themselves and one another at most"),
-            (MOST_PAIRS, pairs, "lie in one another at most"),
-        ):
-            if found > most:
-                raise InputError(
-                    f"{path}: contours must {what} {most} times, those to {name!r} at z = {z:.2f} mm do so more often"
-                )
-    return Work(crossings, pairs)
+        found = _crossings(rings, (MOST_WORK - comparisons) / (points + FACE_EDGES))
+        crossings, comparisons = crossings + found, comparisons + found * (points + FACE_EDGES)
+        if comparisons > MOST_WORK or pairs > MOST_PAIRS:
+            raise InputError(
+                f"{path}: contours must not cross or lie in one another so often that it takes minutes to draw them; "
+                f"up to {name!r} at z = {z:.2f} mm there are {crossings} crossings or more, and {pairs} pairs"
+            )
+    return Work(crossings, comparisons, pairs)
 
 
 def _pairs(rings: Sequence[NDArray[np.float64]]) -> int:
@@ -134,7 +138,7 @@ def _pairs(rings: Sequence[NDArray[np.float64]]) -> int:
     return int(shapely.STRtree(boxes).query(boxes).shape[1] - len(rings)) // 2
 
 
-def _crossings(rings: Sequence[NDArray[np.float64]], most: int) -> int:
+def _crossings(rings: Sequence[NDArray[np.float64]], most: float) -> int:
     """Count pairs of edges that meet, but for those that follow one another; stop beyond `most`."""
     import shapely
 
