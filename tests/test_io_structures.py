@@ -235,3 +235,13 @@ def test_a_thousand_labels_and_labels_in_float(tmp_path):
     assert list(drawn) == [f"label {k}" for k in (*range(2, 1001), 70_000)]
     for name, coverage in drawn.items():
         np.testing.assert_array_equal(coverage, many == float(name.removeprefix("label ")))
+
+
+def test_structures_of_two_frames_of_reference_are_refused(tmp_path):
+    body = planes(circle(5.0), -4, 4, 4)
+    path = rtstruct(tmp_path / "rs.dcm", [("A", body), ("B", body)])
+    dataset = pydicom.dcmread(path)
+    dataset.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3.7"
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=r"in frame of reference 1\.2\.3\.2, 1\.2\.3\.7, the images in 1\.2\.3\.2"):
+        read_structures(path, GRID, frame_of_reference_uid="1.2.3.2")

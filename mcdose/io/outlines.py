@@ -14,7 +14,7 @@ from mcdose.io.polygon import edges_of, even_odd
 from mcdose.io.quiet import LOGGER
 
 MOST_STRUCTURES = 1000  # in a file
-MOST_CONTOURS = 20_000  # of one structure
+MOST_CONTOURS = 50_000  # of one structure
 MOST_POINTS = 200_000  # in one plane of a structure
 MOST_WORK = 1e10  # for crossings in a file, half a minute: each makes a face, which is compared with the plane's edges
 FACE_EDGES = 10_000  # a face takes as long as so many comparisons
