@@ -116,7 +116,9 @@ def average(
     matrices = [matrix / grid.voxel_mm[axis] for axis, matrix in enumerate(_overlaps(volume.grid, grid))]
     covered_z, covered_y, covered_x = (_shares(matrix.sum(axis=1)) for matrix in matrices)
     covered_yx = np.outer(covered_y, covered_x)
-    target = np.full(grid.shape, outside, dtype=np.float32)
+    target = np.zeros(grid.shape, dtype=np.float32)  # which takes no memory where nothing is put
+    if outside != 0.0:
+        target[:] = outside
     for z, plane in _planes(values, matrices, of):
         target[z] = plane + (1.0 - covered_z[z] * covered_yx) * outside
     return Volume(target, grid)
@@ -143,7 +145,15 @@ def covered(shares: NDArray[Any], source: Grid, grid: Grid) -> NDArray[np.float3
         origin = float(first[0]), float(first[1]), float(first[2])
         source = replace(source, shape=(nz, ny, nx), origin_mm=origin)
         shares = np.pad(shares, [(n, n) for n in rim])
-    return np.asarray(np.clip(average(Volume(shares, source), grid, 0.0).values, 0.0, 1.0), dtype=np.float32)
+    return clipped(average(Volume(shares, source), grid, 0.0).values)
+
+
+def clipped(coverage: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring back what rounding left beyond 0 and 1, in place; empty layers, which take no memory yet, stay so."""
+    for layer in coverage:
+        if layer.any():
+            np.clip(layer, 0.0, 1.0, out=layer)
+    return coverage
 
 
 def outside_fraction(volume: Volume, grid: Grid) -> float:

@@ -22,5 +22,5 @@ def hot_voxel():
 
 
 def series_in(folder):
-    ct_series(folder / "ct", np.zeros((2, 3, 4)), PositionReferenceIndicator="XY", StudyDescription="Y-90")
+    ct_series(folder / "ct", np.zeros((3, 3, 4)), PositionReferenceIndicator="XY", StudyDescription="Y-90")
     return read_ct(folder / "ct").series

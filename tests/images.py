@@ -207,3 +207,30 @@ def spatial_registration(path, registered, items, sop_class=REG):
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def segmentation(path, pixels, kind, names, corner_mm=(0.0, 0.0, 0.0), voxel_mm=(2.0, 1.5, 1.25), **more):
+    """Write a DICOM SEG by highdicom, with a CT of the same grid beside it.
+
+    `pixels` (frames, rows, columns), of a label map, or (..., segments); `names` by segment number, or in their order;
+    `corner_mm` (x, y, z) and `voxel_mm` as of `slices`.
+    """
+    import highdicom
+    from highdicom.content import AlgorithmIdentificationSequence
+    from pydicom.sr.codedict import codes
+
+    folder = path.with_suffix(".ct")
+    shape = np.shape(pixels)[:3]
+    paths = ct_series(folder, np.zeros(shape), corner_mm, voxel_mm, PositionReferenceIndicator="")
+    names = names if isinstance(names, dict) else dict(enumerate(names, start=1))
+    algorithm = AlgorithmIdentificationSequence("threshold", codes.DCM.ArtificialIntelligence, "1")
+    automatic = highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC
+    segments = [
+        highdicom.seg.SegmentDescription(number, name, codes.SCT.Organ, codes.SCT.Liver, automatic, algorithm)
+        for number, name in names.items()
+    ]
+    highdicom.seg.Segmentation(
+        [pydicom.dcmread(p) for p in paths], pixels, kind, segments,
+        "1.2.3.50", 1, "1.2.3.51", 1, "maker", "model", "1", "serial", **more,
+    ).save_as(path)  # fmt: skip
+    return path

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from images import Y90_HALF_LIFE_S, edit, pet_series, reference_images
+from images import Y90_HALF_LIFE_S, edit, pet_series
 from scipy.integrate import quad
 
 from mcdose.errors import InputError
@@ -215,29 +215,3 @@ def test_admin_without_times_is_taken_as_it_is(tmp_path):
 )
 def test_names_of_nuclides(text, name):
     assert nuclide_named(text) == name
-
-
-def test_three_corrections_of_one_real_series_agree():
-    folder = reference_images() / "liver-y90"
-    totals = {
-        name: read_activity(folder / f"PET_{name}", nuclide="Y-90", half_life_s=Y90_HALF_LIFE_S).total_bq
-        for name in ("ADMIN", "START", "NONE")
-    }
-    assert max(totals.values()) / min(totals.values()) < 1 + 1e-6  # the issue asks for 1e-3
-    # truth.json's total of what went in; the simulation knew no decay in its frames of 900 s, its headers do
-    in_frame = DECAY * 900 / -np.expm1(-DECAY * 900)
-    assert totals["NONE"] == pytest.approx(2036968931.6 * in_frame, rel=1e-6)
-
-
-@pytest.mark.parametrize("name", ["liver-y90/NM_synth_MAA_recontomo.dcm", "odd/nm-no-geometry"])
-def test_nm_is_refused_as_counts(name):
-    with pytest.raises(InputError, match="activity is in counts"):
-        read_activity(reference_images() / name)
-
-
-def test_pet_in_jpeg_lossless_one_slice():
-    folder = reference_images() / "odd" / "pet-one-slice"
-    with pytest.raises(InputError, match="only 1 slice"):
-        read_activity(folder / "GH184_PT_BQML_jpegll.dcm")
-    with pytest.raises(InputError, match="PROPCPS"):
-        read_activity(folder / "GH610_PT_PROPCPS_jpegll.dcm")

@@ -63,8 +63,19 @@ def test_side_cars_that_contradict_are_refused(tmp_path, fields, arguments, mess
         read_activity(path, **arguments)
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "must be a JSON object, got list")])
-def test_side_car_that_is_no_object_is_refused(tmp_path, text, message):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be a JSON object, got list"),
+        (
+            '{"unit": "Bq", "nuclide": "Y-90", "unit": "Bq"}',
+            r"activity\.json must have each key once; there twice: unit",
+        ),
+        ('{"unit": "Bq", "nuclide": {"b": 1, "a": 2, "b": 3, "a": 4}}', "each key once; there twice: a, b"),
+    ],
+)
+def test_side_car_that_is_no_object_or_says_a_thing_twice_is_refused(tmp_path, text, message):
     path = image(tmp_path)
     (tmp_path / "activity.json").write_text(text)
     with pytest.raises(InputError, match=message):

@@ -4,18 +4,14 @@ import logging
 from dataclasses import replace
 from itertools import pairwise
 
-import highdicom
 import nibabel
 import numpy as np
 import pydicom
 import pytest
 import shapely
 import SimpleITK as sitk
-from highdicom.content import AlgorithmIdentificationSequence
-from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
-from images import ct_series, reference_images, rtstruct
+from images import ct_series, rtstruct
 from oriented import OBLIQUE, turn_of
-from pydicom.sr.codedict import codes
 from scipy.spatial.transform import Rotation
 
 from mcdose.errors import InputError
@@ -221,63 +217,30 @@ def test_label_map_of_something_else_is_refused(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(LABELS * 0), str(tmp_path / "b.mha"))
     with pytest.raises(InputError, match="1 to 1000 labels is needed, got 0"):
         read_structures(tmp_path / "b.mha", GRID)
+    sitk.WriteImage(sitk.GetImageFromArray(LABELS - np.int16(1)), str(tmp_path / "c.nii"))
+    with pytest.raises(InputError, match="whole numbers from 0, got -1 to 6"):
+        read_structures(tmp_path / "c.nii", GRID)
+    values = LABELS.astype(np.float32)
+    values[0, 0, 0] = np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / "d.mha"))
+    with pytest.raises(InputError, match="whole numbers from 0, got nan to nan"):
+        read_structures(tmp_path / "d.mha", GRID)
+    many = np.arange(1002, dtype=np.uint16).reshape(1, 2, 501)
+    sitk.WriteImage(sitk.GetImageFromArray(many), str(tmp_path / "e.mha"))
+    with pytest.raises(InputError, match="1 to 1000 labels is needed, got 1001"):
+        read_structures(tmp_path / "e.mha", GRID)
 
 
-@pytest.mark.parametrize("kind", [SegmentationTypeValues.BINARY, SegmentationTypeValues.FRACTIONAL])
-def test_segmentation_object(tmp_path, kind):
-    paths = ct_series(
-        tmp_path / "ct", np.zeros(LABELS.shape), LABEL_ORIGIN[::-1], LABEL_MM, PositionReferenceIndicator=""
-    )
-    source = [pydicom.dcmread(path) for path in paths]
-    masks = np.stack([LABELS == 1, LABELS == 7], axis=-1)
-    pixels = masks * np.array([0.5, 1.0]) if kind == SegmentationTypeValues.FRACTIONAL else masks.astype(np.uint8)
-    algorithm = AlgorithmIdentificationSequence("threshold", codes.DCM.ArtificialIntelligence, "1")
-    segments = [
-        SegmentDescription(k, name, codes.SCT.Organ, codes.SCT.Liver, SegmentAlgorithmTypeValues.AUTOMATIC, algorithm)
-        for k, name in ((1, "Liver"), (2, "Lesion"))
-    ]
-    highdicom.seg.Segmentation(
-        source, pixels, kind, segments, "1.2.3.50", 1, "1.2.3.51", 1, "maker", "model", "1", "serial",
-        max_fractional_value=200,
-    ).save_as(tmp_path / "seg.dcm")  # fmt: skip
-    drawn = read_structures(tmp_path / "seg.dcm", GRID)
-    assert list(drawn) == ["Liver", "Lesion"]
-    sitk_path = tmp_path / "labels.mha"
-    image = sitk.GetImageFromArray(LABELS)
-    image.SetSpacing(LABEL_MM[::-1])
-    image.SetOrigin(LABEL_ORIGIN[::-1])
-    sitk.WriteImage(image, str(sitk_path))
-    labels = read_structures(sitk_path, GRID)
-    scale = 0.5 if kind == SegmentationTypeValues.FRACTIONAL else 1.0
-    np.testing.assert_allclose(drawn["Liver"], scale * labels["label 1"], atol=2e-6)
-    np.testing.assert_allclose(drawn["Lesion"], labels["label 7"], atol=2e-6)
-
-
-PET_GRID = Grid((84, 128, 128), (3.0, 4.07283, 4.07283), (-377.44, -222.76099, -244.36099))
-
-
-def test_real_structures_have_their_stated_volumes(capfd):
-    folder = reference_images() / "liver-y90"
-    contours = read_structures(folder / "RTSTRUCT_semiauto.dcm", PET_GRID)
-    assert list(contours) == ["Liver", "Lesion1", "Lesion2", "Lesion3", "Lungs_in_FOV", "BODY"]
-    stated = {"Liver": 1583.96, "Lesion1": 6.844, "Lesion2": 1.865, "Lesion3": 4.756}  # truth.json, from the voxel mask
-    for name, volume in stated.items():
-        assert millilitres(contours[name], PET_GRID) == pytest.approx(volume, rel=0.005)
-    segments = read_structures(folder / "SEG_semiauto.dcm", PET_GRID)
-    assert millilitres(segments["Liver"], PET_GRID) == pytest.approx(1583.96, rel=1e-5)
-    assert millilitres(segments["Lesions"], PET_GRID) == pytest.approx(6.844 + 1.865 + 4.756, rel=1e-3)
-    assert np.abs(contours["Liver"] - segments["Liver"]).sum() < 1e-3 * segments["Liver"].sum()
-    labels = read_structures(folder / "masks_CTgrid_1liver_2lesion.nii.gz", PET_GRID)
-    np.testing.assert_allclose(labels["label 1"] + labels["label 2"], segments["Liver"], atol=1e-5)
-    assert capfd.readouterr().err == ""
-
-
-def test_real_segmentation_of_another_maker():
-    path = reference_images() / "odd" / "seg" / "liver.dcm"
-    frames = pydicom.dcmread(path).pixel_array
-    drawn = read_structures(path, Grid((4, 90, 90), (1.0, 5.0, 5.0), (-129.0, -226.8, -235.2)))
-    assert list(drawn) == ["Liver"]
-    assert drawn["Liver"].sum(dtype=float) * 0.025 == pytest.approx(frames.sum() * 0.810547**2 / 1000, rel=1e-5)
+def test_a_thousand_labels_and_labels_in_float(tmp_path):
+    grid = Grid((1, 2, 501), (1.0, 1.0, 1.0))
+    many = np.arange(1002, dtype=np.float32).reshape(1, 2, 501)
+    many[0, 1, 500] = 70_000.0  # in place of 1001: too large for 16 bits
+    many[0, 0, 1] = 0.0
+    sitk.WriteImage(sitk.GetImageFromArray(many), str(tmp_path / "a.nii.gz"))
+    drawn = read_structures(tmp_path / "a.nii.gz", grid)
+    assert list(drawn) == [f"label {k}" for k in (*range(2, 1001), 70_000)]
+    for name, coverage in drawn.items():
+        np.testing.assert_array_equal(coverage, many == float(name.removeprefix("label ")))
 
 
 def turned_grid(turn, shape=(22, 26, 24), voxel_mm=(2.5, 2.2, 2.4)):
@@ -318,3 +281,13 @@ def test_labels_on_an_oblique_grid_keep_their_volume(tmp_path):
     for name, count in (("label 1", 1400), ("label 2", 560)):
         assert millilitres(drawn[name], grid) == pytest.approx(count * 4.5 / 1000.0, rel=5e-3)
     assert (drawn["label 1"] + drawn["label 2"]).max() <= 1.0 + 1e-3
+
+
+def test_structures_of_two_frames_of_reference_are_refused(tmp_path):
+    body = planes(circle(5.0), -4, 4, 4)
+    path = rtstruct(tmp_path / "rs.dcm", [("A", body), ("B", body)])
+    dataset = pydicom.dcmread(path)
+    dataset.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3.7"
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=r"in frame of reference 1\.2\.3\.2, 1\.2\.3\.7, the images in 1\.2\.3\.2"):
+        read_structures(path, GRID, frame_of_reference_uid="1.2.3.2")

@@ -162,6 +162,8 @@ def _seg(path: Path, kind: str) -> Path:
     ]
     masks = np.stack([_values() > 30, _values() > 200], axis=-1)
     pixels = masks * 0.5 if kind == "FRACTIONAL" else masks.astype(np.uint8)
+    if kind == "LABELMAP":
+        pixels = masks.sum(axis=-1).astype(np.uint8)
     seg.Segmentation(
         [pydicom.dcmread(p) for p in paths], pixels, kind, segments,
         "1.2.3.50", 1, "1.2.3.51", 1, "maker", "model", "1", "serial",
@@ -175,6 +177,10 @@ def _seg_binary(path: Path) -> Path:
 
 def _seg_fractional(path: Path) -> Path:
     return _seg(path, "FRACTIONAL")
+
+
+def _seg_labels(path: Path) -> Path:
+    return _seg(path, "LABELMAP")
 
 
 def _image() -> Any:
@@ -296,7 +302,7 @@ _MAKERS: dict[str, list[Callable[[Path], Path]]] = {
     "ct": [_ct, _ct_enhanced, _ct_rle, _ct_jpeg_2000, _ct_jpeg_ls],
     "pet": [_pet_start, _pet_admin, _pet_jpeg],
     "rtstruct": [_rtstruct],
-    "seg": [_seg_binary, _seg_fractional],
+    "seg": [_seg_binary, _seg_fractional, _seg_labels],
     "nifti": [_nifti, _nifti_gz],
     "metaimage": [_mha, _mha_compressed, _mhd],
     "kernel": [_point_kernel, _voxel_kernel, _electron_kernels],

@@ -13,9 +13,10 @@ from mcdose.errors import InputError
 from mcdose.grid import Direction, Grid, placed
 from mcdose.io.contour_planes import SAME_PLANE_MM, Planes, planes_of
 from mcdose.io.damage import FURTHEST_MM
+from mcdose.io.outlines import Work, coordinates, require_few, require_plain, warn_of_overlap, without_duplicates
 from mcdose.io.polygon import cell_areas, even_odd
 from mcdose.io.quiet import LOGGER
-from mcdose.resample import covered, overlap_matrix
+from mcdose.resample import clipped, covered, overlap_matrix
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 GAP = 1.5  # planes further apart than this times the usual distance are not joined
@@ -39,6 +40,8 @@ def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
     contours = _numbered(path, header.get("ROIContourSequence"), "ReferencedROINumber")
     drawn: list[tuple[int, str, Planes]] = []
     structures = _numbered(path, header.get("StructureSetROISequence"), "ROINumber")
+    require_few(path, len(structures), contours)
+    work = Work()
     nameless = sorted(set(contours) - set(structures))
     if nameless:
         raise InputError(f"{path}: contours of structures {nameless} that StructureSetROISequence does not list")
@@ -46,7 +49,11 @@ def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
         name = str(roi.get("ROIName") or f"ROI {number}")
         rings = _rings(path, name, contours.get(number))
         if rings:
-            drawn.append((number, name, planes_of(path, name, rings, grid.direction)))
+            planes = planes_of(path, name, rings, grid.direction)
+            planes = planes._replace(rings=without_duplicates(path, name, planes.rings))
+            work = require_plain(path, name, planes.rings, work)
+            warn_of_overlap(path, name, planes.rings)
+            drawn.append((number, name, planes))
         else:
             LOGGER.warning("%s: structure %r has no closed contour and is left out", path, name)
     spacings = [d for _, _, planes in drawn for d in np.diff(sorted(planes.rings)).tolist()]
@@ -82,8 +89,7 @@ def _rings(path: Path, name: str, roi: Any) -> list[NDArray[np.float64]]:
 
 def _points(path: Path, name: str, contour: Any) -> NDArray[np.float64]:
     """Return the points (n, 3) of a contour [mm]."""
-    stored = contour.get("ContourData")
-    values = np.array([float(v) for v in (stored if isinstance(stored, Sequence) else ())])
+    values = coordinates(contour)
     stated = int(contour.get("NumberOfContourPoints") or 0)
     if not len(values) or len(values) % 3 or stated not in (0, len(values) // 3):
         raise InputError(
@@ -164,7 +170,7 @@ def _coverage(areas: Sequence[Any], bounds: NDArray[np.float64], grid: Grid) -> 
         part = cell_areas(area, grid.edges_mm(2)[x.start : x.stop + 1], grid.edges_mm(1)[y.start : y.stop + 1])
         for layer, weight in zip(rows.row, rows.data, strict=True):
             coverage[layer, y, x] += weight * part
-    return np.clip(coverage, 0.0, 1.0)
+    return clipped(coverage)
 
 
 def _fine_grid(areas: Sequence[Any], bounds: NDArray[np.float64], direction: Direction, grid: Grid) -> Grid | None:

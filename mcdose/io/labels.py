@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Volume
+from mcdose.grid import Grid
 from mcdose.io.contours import Drawn
-from mcdose.io.damage import bounded, damage, placed_grid
-from mcdose.io.series import decoder, require_pixels
+from mcdose.io.segments import read_segments
 from mcdose.io.voxelfile import read_voxel_file
 from mcdose.resample import covered
 
-MOST_PLANES = 5000  # between the first and the last frame of a SEG, which leaves empty ones out
 MOST_LABELS = 1000  # a file with more values than this is an image, not a label map
 
 
@@ -37,40 +34,9 @@ def read_label_map(path: Path, grid: Grid) -> Iterator[Drawn]:
 
 
 def read_segmentation(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
-    """Draw each segment of a DICOM SEG, binary or fractional."""
-    import highdicom
-
-    with damage(path, "segmentation cannot be read"):
-        require_pixels(path, header)
-        with bounded(path) as opened:
-            dataset = pydicom.dcmread(opened)
-        syntax = dataset.file_meta.TransferSyntaxUID
-        if syntax.is_compressed:
-            dataset.decompress(decoding_plugin=decoder(syntax), generate_instance_uid=False)
-        image = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
-        pieces = [
-            (str(image.get_segment_description(k).segment_label), _segment(path, image, k))
-            for k in image.segment_numbers
-        ]
-    for name, volume in pieces:
+    """Draw each segment of a DICOM SEG: binary, fractional or label map."""
+    for name, volume in read_segments(path, header):
         yield _draw(name, volume.values, volume.grid, grid)
-
-
-def _segment(path: Path, image: Any, number: int) -> Volume:
-    geometry = image.get_volume_geometry(allow_missing_positions=True)
-    if geometry is None or geometry.spatial_shape[0] > MOST_PLANES:
-        planes = "no even stack" if geometry is None else f"{geometry.spatial_shape[0]} planes"
-        raise InputError(f"{path}: the frames must lie on an even stack of at most {MOST_PLANES} planes, got {planes}")
-    placed = image.get_volume(
-        segment_numbers=[number], combine_segments=False, rescale_fractional=True, allow_missing_positions=True
-    )
-    steps = np.asarray(placed.affine)[:3, :3]  # column a is the step along array axis a, in (x, y, z)
-    lengths = np.linalg.norm(steps, axis=0)
-    values = np.asarray(placed.array)[..., 0]
-    x, y, z = (float(v) for v in np.asarray(placed.affine)[:3, 3])
-    a, b, c = (float(v) for v in lengths)
-    turn = placed_grid(path, values.shape, (a, b, c), (z, y, x), (steps / lengths)[::-1].T)
-    return Volume(turn.values(values), turn.grid)
 
 
 def _draw(name: str, mask: NDArray[Any], source: Grid, grid: Grid) -> Drawn:

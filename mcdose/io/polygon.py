@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_PIECES = 1_000_000  # of cut outlines at a time: memory
+
+
+def edges_of(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of a closed ring, shape (n, 2, 2), those of no length left out."""
+    edges = np.stack([ring, np.roll(ring, -1, axis=0)], axis=1)
+    return np.asarray(edges[(edges[:, 0] != edges[:, 1]).any(axis=1)])
+
 
 def even_odd(rings: Sequence[NDArray[np.float64]]) -> Any:
     """Area that lies inside an odd number of closed rings, as a shapely geometry.
 
-    A ring within another is a hole, one within that an island. A ring that crosses itself counts by the same rule.
+    A ring within another is a hole, one within that an island. A ring that crosses itself counts by the same rule. An
+    edge that is gone along twice, as of a key-hole, bounds nothing.
 
     Parameters
     ----------
@@ -20,13 +30,37 @@ def even_odd(rings: Sequence[NDArray[np.float64]]) -> Any:
     """
     import shapely
 
-    area = shapely.Polygon()
-    for ring in rings:
-        part = shapely.Polygon(ring)
-        if not part.is_valid:
-            part = shapely.make_valid(part)  # its "linework" method keeps what is inside an odd number of turns
-        area = area.symmetric_difference(part)
-    return area
+    parts = [shapely.Polygon(ring) for ring in rings] or [shapely.Polygon()]
+    parts = [part if part.is_valid else _odd_faces(ring) for part, ring in zip(parts, rings, strict=False)] or parts
+    while len(parts) > 1:  # in pairs: one after the other costs the square of their number
+        last = parts[-1:] if len(parts) % 2 else []
+        parts = [one.symmetric_difference(other) for one, other in zip(parts[::2], parts[1::2], strict=False)] + last
+    return parts[0]
+
+
+def _odd_faces(ring: NDArray[np.float64]) -> Any:
+    """Join the faces that a ring cuts the plane into and that an odd number of its turns enclose.
+
+    `shapely.make_valid` is not used: where edges coincide, it does not count the turns.
+    """
+    import shapely
+
+    edges = edges_of(ring)
+    lines = shapely.union_all(shapely.linestrings(edges))  # cut where they meet, each piece once
+    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(lines)))
+    within = shapely.get_coordinates(shapely.point_on_surface(faces))
+    return shapely.coverage_union_all(faces[_inside(within, edges)])
+
+
+def _inside(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a ray from each point (n, 2) towards +x meets an odd number of edges (m, 2, 2)."""
+    found = np.zeros(len(points), dtype=bool)
+    (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
+    for k, (x, y) in enumerate(points):
+        met = (y0 > y) != (y1 > y)
+        at = x0[met] + (y - y0[met]) * (x1[met] - x0[met]) / (y1[met] - y0[met])
+        found[k] = np.count_nonzero(at > x) % 2
+    return found
 
 
 def cell_areas(area: Any, x_edges: NDArray[np.float64], y_edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -58,7 +92,11 @@ def cell_areas(area: Any, x_edges: NDArray[np.float64], y_edges: NDArray[np.floa
             starts.append(points[:-1])
             ends.append(points[1:])
     if starts:
-        _accumulate(cover, *_cut(np.concatenate(starts), np.concatenate(ends), nx, ny))
+        start, end = np.concatenate(starts), np.concatenate(ends)
+        lines = np.minimum(np.abs(end - start), (nx, ny)).sum(axis=1)  # that an edge is cut at, nearly
+        parts = (np.cumsum(lines) // MOST_PIECES).astype(int)
+        for first, last in pairwise([0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), len(start)]):
+            _accumulate(cover, *_cut(start[first:last], end[first:last], nx, ny))
     return np.clip(np.cumsum(cover, axis=1)[:, :nx], 0.0, 1.0)
 
 

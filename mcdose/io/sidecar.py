@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,9 @@ def read_sidecar(image: Path) -> SideCar | None:
     if not path.is_file():
         return None
     try:
-        fields: Any = json.loads(path.read_text(encoding="utf-8"))
+        fields: Any = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=partial(_distinct, path))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"side-car {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -50,6 +54,14 @@ def read_sidecar(image: Path) -> SideCar | None:
     return SideCar(
         path, _unit(path, fields), _nuclide(path, fields), _hours(path, fields), "reference_time_h" in fields
     )
+
+
+def _distinct(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; of a key that is there twice, JSON leaves open which value counts (RFC 8259, section 4)."""
+    twice = sorted(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+    if twice:
+        raise InputError(f"side-car {path} must have each key once; there twice: {', '.join(twice)}")
+    return dict(pairs)
 
 
 def _unit(path: Path, fields: dict[str, Any]) -> str | None:

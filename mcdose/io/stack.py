@@ -17,6 +17,7 @@ from mcdose.io.evening import Evening, usual_gap
 from mcdose.io.progress import tell
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
+FEWEST = 3  # slices
 UNIT_TOLERANCE = 1e-3  # direction cosines are written with few digits
 DUPLICATE_MM = 0.01  # slices closer than this are at the same position
 SPACING_TOLERANCE_MM = 0.1  # positions are often rounded to a tenth of a millimetre
@@ -124,8 +125,9 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     axes = _axes(path, slices[0])
     slices.sort(key=lambda s: float(s.position @ axes[0, ::-1]))
     along = np.array([s.position[::-1] for s in slices]) @ axes.T  # (slices, 3): along normal, column, row
-    if len(slices) < 2:
-        raise InputError(f"{path}: only {len(slices)} slice, at least 2 are needed to make a volume")
+    if len(slices) < FEWEST:
+        found = f"only {len(slices)} slice{'s' if len(slices) > 1 else ''}"
+        raise InputError(f"{path}: {found}, at least {FEWEST} are needed to see that they are even and none is missing")
     name = _name(axes[0])
     _require_apart(path, slices, along[:, 0], name)
     shape = (len(slices), int(slices[0].header.Rows), int(slices[0].header.Columns))
