@@ -388,7 +388,7 @@ def test_a_deeply_nested_calibration_is_refused(tmp_path, start):
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    shape=st.tuples(st.integers(2, 4), st.integers(1, 4), st.integers(1, 4)),
+    shape=st.tuples(st.integers(3, 5), st.integers(1, 4), st.integers(1, 4)),
     voxel_mm=st.tuples(*[st.integers(50, 9999).map(lambda n: n / 1000)] * 3),
     corner_mm=st.tuples(*[st.integers(-500_000, 500_000).map(lambda n: n / 1000)] * 3),
     flips=st.tuples(*[st.booleans()] * 3),

@@ -211,7 +211,7 @@ def test_values_are_quantised_with_the_scaling_that_is_written(tmp_path):
 
 
 def test_zero_dose_and_characters_of_another_set(tmp_path):
-    for path in ct_series(tmp_path / "ct", np.zeros((2, 3, 4)), SpecificCharacterSet="ISO_IR 100"):
+    for path in ct_series(tmp_path / "ct", np.zeros((3, 3, 4)), SpecificCharacterSet="ISO_IR 100"):
         edit(path, PatientName="Müller^Zoë")
     header = read_ct(tmp_path / "ct").series
     write_rt_dose(tmp_path / "dose.dcm", np.zeros(GRID.shape), GRID, header, comment=COMMENT)

@@ -103,7 +103,7 @@ def test_header_is_that_of_the_ct_and_refers_to_its_slices(tmp_path, series):
 
 
 def test_odd_headers_and_no_series(tmp_path):
-    for path in ct_series(tmp_path / "ct", np.zeros((2, 3, 4)), SpecificCharacterSet="ISO_IR 100"):
+    for path in ct_series(tmp_path / "ct", np.zeros((3, 3, 4)), SpecificCharacterSet="ISO_IR 100"):
         edit(path, PatientName="Müller^Zoë", StudyTime="")
     series = read_ct(tmp_path / "ct").series
     write_parametric_map(tmp_path / "map.dcm", np.zeros(GRID.shape), GRID, series, DOSE, comment=COMMENT)

@@ -103,7 +103,7 @@ def _ct_enhanced(folder: Path) -> Path:
 
 
 def _pet_jpeg(folder: Path) -> Path:
-    """Two slices of a real image in JPEG lossless, for which there is no encoder here; without it, another series."""
+    """Three slices of a real image in JPEG lossless, for which there is no encoder here; without it, another series."""
     import os
 
     import pydicom
@@ -113,7 +113,7 @@ def _pet_jpeg(folder: Path) -> Path:
     if not real.is_file():
         return _pet_start(folder)
     folder.mkdir()
-    for k in range(2):
+    for k in range(3):
         dataset = pydicom.dcmread(real)
         dataset.ImagePositionPatient[2] += 4 * k
         dataset.save_as(folder / f"{k}")
