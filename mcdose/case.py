@@ -73,6 +73,8 @@ def read_case(
     lung_shunt: float = 0.0,
     residual_gbq: float = 0.0,
     counts_in: str | None = None,
+    ct_series: str | None = None,
+    activity_series: str | None = None,
 ) -> Case:
     """Read a patient's images and bring them onto the grid of the dose.
 
@@ -91,6 +93,7 @@ def read_case(
         `mcdose.io.activity.read_activity`
     counts_in : name of the structure whose counts, not those of the whole image, are scaled to the administered
         activity [(administered - residual) x (1 - lung shunt)]; what is outside is scaled alike
+    ct_series, activity_series : SeriesInstanceUID of the series to read, where a folder holds several
 
     Raises
     ------
@@ -118,8 +121,9 @@ def read_case(
         administered_gbq=administered_gbq,
         lung_shunt=lung_shunt,
         residual_gbq=residual_gbq,
+        series_uid=activity_series,
     )
-    image = read_ct(ct)
+    image = read_ct(ct, series_uid=ct_series)
     _require_same_frame(activity, source.series, ct, image.series)
     warning = require_coverage(source.volume, image.volume.grid)
     if warning is not None:

@@ -138,6 +138,8 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         "--activity", metavar="PATH", required=required, help="PET, SPECT, or activity at administration"
     )
     command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
+    for option, image in (("--activity-series", "activity"), ("--ct-series", "CT")):
+        command.add_argument(option, metavar="UID", help=f"DICOM series of the {image}, where its folder holds several")
     command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
     command.add_argument(
         "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"

@@ -88,7 +88,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     from mcdose.dose import check_scaling
 
     if args.demo:
-        for name in ("activity", "ct", "structures", "sensitivity", "administered_gbq", "counts_in"):
+        images = ("activity", "ct", "structures", "activity_series", "ct_series")
+        for name in (*images, "sensitivity", "administered_gbq", "counts_in"):
             if (given := getattr(args, name)) is not None:
                 raise InputError(f"--demo stands instead of images, got --{name.replace('_', '-')} {given}")
         if args.histories is None and args.target_uncertainty is None:

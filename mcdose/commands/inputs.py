@@ -65,6 +65,8 @@ def load_patient(args: argparse.Namespace) -> Case:
         lung_shunt=args.lung_shunt,
         residual_gbq=args.residual_gbq,
         counts_in=args.counts_in,
+        ct_series=args.ct_series,
+        activity_series=args.activity_series,
     )
 
 

@@ -3,55 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mcdose.errors import InputError
 from mcdose.grid import Volume
+from mcdose.io.choice import CT_OPTION, one_series, refuse_series
 from mcdose.io.damage import damage
+from mcdose.io.padding import without_padding
 from mcdose.io.quiet import quiet_libraries
-from mcdose.io.series import Image, dicom_headers, existing, one_series, read_stack
+from mcdose.io.series import Image, dicom_headers, existing, read_stack
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
 
 HOUNSFIELD = ("", "HU", "US")  # RescaleType: absent means HU for CT (PS3.3 C.11.1.1.2); US is "unspecified"
 
 
 @quiet_libraries()
-def read_ct(path: str | Path) -> Image:
+def read_ct(path: str | Path, *, series_uid: str | None = None) -> Image:
     """Read CT numbers.
 
     Parameters
     ----------
     path : folder with one DICOM CT series (other modalities and localizers in it are ignored), a multi-frame DICOM
         file, or a NIfTI or MetaImage file, which is taken to be in HU
+    series_uid : SeriesInstanceUID of the series to read; needed where a folder holds several
 
     Returns
     -------
     Image
-        `volume.values` float32, shape (nz, ny, nx) [HU], with padding values as they are in the file; `series` is
-        None for NIfTI and MetaImage
+        `volume.values` float32, shape (nz, ny, nx) [HU], with padding below -1000 HU as it is in the file; `series`
+        is None for NIfTI and MetaImage
 
     Raises
     ------
     InputError
-        nothing there, no CT or more than one series, slices missing, double, uneven, tilted or oblique, pixel data
-        damaged, values that are not finite
+        nothing there, no CT, several series and none chosen, values that are not in HU, slices missing, double, uneven,
+        tilted or oblique, pixel data damaged, values that are not finite
     """
     found = existing(path)
     with damage(found):
-        return _read(found)
+        return _read(found, series_uid)
 
 
-def _read(found: Path) -> Image:
+def _read(found: Path, series_uid: str | None) -> Image:
     if is_voxel_file(found):
+        refuse_series(found, series_uid)
         volume = read_voxel_file(found)
         values = np.ascontiguousarray(volume.values, dtype=np.float32)
         if not np.isfinite(values).all():
             raise InputError(f"{found}: CT numbers must be finite, {np.count_nonzero(~np.isfinite(values))} are not")
         return Image(Volume(values, volume.grid), None)
-    files = one_series(found, dicom_headers(found), "CT")
-    rescale_type = str(files[0][1].get("RescaleType") or "")
-    if rescale_type not in HOUNSFIELD:
-        raise InputError(f"{found}: RescaleType is {rescale_type}, CT numbers in HU are needed")
+    files = one_series(found, dicom_headers(found), ("CT",), series_uid, CT_OPTION)
     stack = read_stack(found, files)
-    return Image(Volume(stack.values(), stack.grid), stack.series())
+    for image in stack.slices:
+        _require_hounsfield(image.path, image.header)
+    values = without_padding(found, [image.header for image in stack.slices], stack.values())
+    return Image(Volume(values, stack.grid), stack.series())
+
+
+def _require_hounsfield(path: Path, header: Any) -> None:
+    """Raise unless a slice says how its stored values become HU; both are of type 1 in a CT (PS3.3 C.8.2.1)."""
+    kind = str(header.get("RescaleType") or "")
+    if kind not in HOUNSFIELD:
+        raise InputError(f"{path}: RescaleType is {kind}, CT numbers in HU are needed")
+    scale = header.get("RescaleSlope"), header.get("RescaleIntercept")
+    if None in scale:
+        raise InputError(f"{path}: RescaleSlope and RescaleIntercept are needed in a CT, got {scale[0]} and {scale[1]}")
