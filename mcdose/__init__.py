@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mcdose.parameters import TransportParameters as TransportParameters
     from mcdose.point_kernel import dose_point_kernel as dose_point_kernel
     from mcdose.result import DoseResult as DoseResult
+    from mcdose.time_activity import TimeIntegral as TimeIntegral
+    from mcdose.time_activity import time_integrated_activity as time_integrated_activity
     from mcdose.voxel_kernel import voxel_kernel as voxel_kernel
 
 __version__ = "0.1.0.dev0"
@@ -58,6 +60,8 @@ _HOMES = {
     "DoseResult": "result",
     "TransportParameters": "parameters",
     "activity_to_tia": "nuclides",
+    "time_integrated_activity": "time_activity",
+    "TimeIntegral": "time_activity",
     "nuclide": "nuclides",
     "nuclides": "nuclides",
     "Medium": "media",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +46,8 @@ class Case:
     series : DICOM series that gives the patient and the frame of reference; None where there is none
     origin : where all this comes from, in plain JSON types
     structure_set : RTSTRUCT that the structures are from; None where they are from something else
+    tia_bq_s : float64, same shape, time-integrated activity from several time points [Bq s per voxel]; None where there
+        is one, whose activity stays in place (`mcdose.activity_to_tia`). `activity_bq` is then that of the first point
     """
 
     grid: Grid
@@ -57,10 +60,11 @@ class Case:
     series: Series | None = None
     origin: dict[str, Any] = field(default_factory=dict)
     structure_set: StructureSet | None = None
+    tia_bq_s: NDArray[np.float64] | None = None
 
 
 def read_case(
-    activity: str | Path,
+    activity: str | Path | Sequence[str | Path],
     ct: str | Path,
     structures: str | Path | None = None,
     *,
@@ -73,8 +77,11 @@ def read_case(
     lung_shunt: float = 0.0,
     residual_gbq: float = 0.0,
     counts_in: str | None = None,
+    resample: bool = False,
+    time_fit: str = "physical",
+    fit_per: str = "voxel",
     ct_series: str | None = None,
-    activity_series: str | None = None,
+    activity_series: str | Sequence[str] | None = None,
 ) -> Case:
     """Read a patient's images and bring them onto the grid of the dose.
 
@@ -84,7 +91,8 @@ def read_case(
 
     Parameters
     ----------
-    activity, ct, structures : see `mcdose.io.activity`, `.ct`, `.structures`
+    activity, ct, structures : see `mcdose.io.activity`, `.ct`, `.structures`. Several paths of activity are time points
+        of one administration (`mcdose.time_points`); the first gives the grid and how activity lies in a structure
     nuclide : which the activity must be of
     unit : of a NIfTI or MetaImage activity, "Bq" (per voxel) or "Bq/mL"; None = the side-car's, or "Bq/mL"
     calibration : CT number to density and medium
@@ -93,7 +101,11 @@ def read_case(
         `mcdose.io.activity.read_activity`
     counts_in : name of the structure whose counts, not those of the whole image, are scaled to the administered
         activity [(administered - residual) x (1 - lung shunt)]; what is outside is scaled alike
-    ct_series, activity_series : SeriesInstanceUID of the series to read, where a folder holds several
+    ct_series, activity_series : SeriesInstanceUID of the series to read, where a folder holds several; of several time
+        points, one for each
+    resample : make even stacks of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
+    time_fit : of several time points: "physical", "mono" or "bi", see `mcdose.time_curve.fit_curve`
+    fit_per : of several time points: "voxel" or "structure", see `mcdose.time_activity.time_integrated_activity`
 
     Raises
     ------
@@ -106,14 +118,25 @@ def read_case(
     from mcdose.io.structures import Structures, read_structure_set
     from mcdose.nuclides import nuclide as look_up
     from mcdose.resample import conserve, outside_fraction, require_coverage
+    from mcdose.time_points import check_time_fit, integrate, record, time_points
 
     known = look_up(nuclide)
     wanted = check_dose_grid(dose_grid)
     _require_media(calibration)
     if counts_in is not None and (administered_gbq is None or structures is None):
         raise ValueError("counts_in needs administered_gbq and structures")
-    source = read_activity(
-        activity,
+    images = [activity] if isinstance(activity, str | Path) else list(activity)
+    check_time_fit(
+        len(images),
+        time_fit,
+        fit_per,
+        structures=structures is not None,
+        administered=administered_gbq is not None,
+    )
+    series_uids = _one_each(activity_series, len(images))
+    activity = images[0]
+    read = partial(
+        read_activity,
         unit=unit,
         nuclide=known.name,
         half_life_s=known.half_life_s,
@@ -121,9 +144,12 @@ def read_case(
         administered_gbq=administered_gbq,
         lung_shunt=lung_shunt,
         residual_gbq=residual_gbq,
-        series_uid=activity_series,
+        resample=resample,
     )
-    image = read_ct(ct, series_uid=ct_series)
+    sources = [read(path, series_uid=uid) for path, uid in zip(images, series_uids, strict=True)]
+    source = sources[0]
+    points = time_points(images, sources) if len(images) > 1 else ()
+    image = read_ct(ct, series_uid=ct_series, resample=resample)
     _require_same_frame(activity, source.series, ct, image.series)
     warning = require_coverage(source.volume, image.volume.grid)
     if warning is not None:
@@ -152,6 +178,11 @@ def read_case(
         "calibration": calibration.name,
         "dose_grid": wanted if isinstance(wanted, str) else list(wanted),
     }
+    tia_bq_s = None
+    if points:
+        integral = integrate(points, activity_bq, grid, drawn.coverage, known.name, time_fit, fit_per)
+        tia_bq_s = integral.tia_bq_s
+        origin |= record(points, integral)
     return Case(
         grid,
         activity_bq,
@@ -163,7 +194,18 @@ def read_case(
         series,
         origin,
         drawn.structure_set,
+        tia_bq_s,
     )
+
+
+def _one_each(uids: str | Sequence[str] | None, count: int) -> list[str | None]:
+    """Give each activity the series that is to be read, None where none was asked for."""
+    if uids is None:
+        return [None] * count
+    each: list[str | None] = [uids] if isinstance(uids, str) else list(uids)
+    if len(each) != count:
+        raise ValueError(f"activity_series must be one UID for each of {count} activities, got {len(each)}")
+    return each
 
 
 def _scaled_in(

@@ -135,11 +135,20 @@ def _add_map_option(command: argparse.ArgumentParser) -> None:
 
 def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
-        "--activity", metavar="PATH", required=required, help="PET, SPECT, or activity at administration"
+        "--activity",
+        metavar="PATH",
+        nargs="+",
+        required=required,
+        help="PET, SPECT, or activity at administration; several are time points of one administration",
     )
     command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
-    for option, image in (("--activity-series", "activity"), ("--ct-series", "CT")):
-        command.add_argument(option, metavar="UID", help=f"DICOM series of the {image}, where its folder holds several")
+    command.add_argument(
+        "--activity-series",
+        metavar="UID",
+        nargs="+",
+        help="DICOM series of the activity, where its folder holds several; one for each time point",
+    )
+    command.add_argument("--ct-series", metavar="UID", help="DICOM series of the CT, where its folder holds several")
     command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
     command.add_argument(
         "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"
@@ -150,6 +159,22 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         default="activity",
         metavar="GRID",
         help="activity, ct, or sides of voxels in mm along z, y, x, such as 3 or 5,2,2 (%(default)s)",
+    )
+    command.add_argument(
+        "--resample", action="store_true", help="make even stacks of slices that are tilted, unevenly spaced or missing"
+    )
+    times = command.add_argument_group("several time points", "the first image gives the grid")
+    times.add_argument(
+        "--time-fit",
+        choices=("physical", "mono", "bi"),
+        default="physical",
+        help="activity stays and decays, or one or two exponentials of at least 2 and 4 points (%(default)s)",
+    )
+    times.add_argument(
+        "--fit-per",
+        choices=("voxel", "structure"),
+        default="voxel",
+        help="a curve for each voxel, or for each structure, shared by its voxels (%(default)s)",
     )
     counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
     counts.add_argument(

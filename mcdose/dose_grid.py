@@ -37,7 +37,8 @@ def dose_grid(wanted: str | tuple[float, float, float], activity: Grid, ct: Grid
 
     Parameters
     ----------
-    wanted : see `check_dose_grid`; voxels of given sides cover the activity's grid, with what is too much shared evenly
+    wanted : see `check_dose_grid`; voxels of given sides make an upright grid that covers the activity's, with what is
+        too much shared evenly
     activity, ct : grids of the images
 
     Raises
@@ -47,18 +48,21 @@ def dose_grid(wanted: str | tuple[float, float, float], activity: Grid, ct: Grid
     """
     if wanted == "activity":
         grid = activity
-    elif wanted == "ct":
+    elif isinstance(wanted, str):
         grid = ct
     else:
-        sides = wanted
-        shape, origin = [], []
-        for axis in range(3):
-            edges, side = activity.edges_mm(axis), float(sides[axis])
-            length = float(edges[-1] - edges[0])
-            count = max(1, math.ceil(length / side - 1e-9))
-            shape.append(count)
-            origin.append(float(edges[0]) - 0.5 * (count * side - length) + 0.5 * side)
-        grid = Grid((shape[0], shape[1], shape[2]), tuple(map(float, sides)), tuple(origin))  # type: ignore[arg-type]
+        grid = _covering(activity, wanted)
     if math.prod(grid.shape) > MOST_VOXELS:
         raise InputError(f"the dose grid must have at most {MOST_VOXELS} voxels, got {grid.shape}")
     return grid
+
+
+def _covering(activity: Grid, sides: tuple[float, float, float]) -> Grid:
+    corners = activity.corners_mm()
+    shape, origin = [], []
+    for side, low, high in zip(sides, corners.min(axis=0).tolist(), corners.max(axis=0).tolist(), strict=True):
+        length = high - low
+        count = max(1, math.ceil(length / side - 1e-9))
+        shape.append(count)
+        origin.append(low - 0.5 * (count * side - length) + 0.5 * side)
+    return Grid((shape[0], shape[1], shape[2]), sides, (origin[0], origin[1], origin[2]))

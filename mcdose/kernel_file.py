@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mcdose.data import DATA_FOLDER
 from mcdose.electron_kernels import ElectronKernels
 from mcdose.errors import InputError
-from mcdose.io.damage import DEFLATE_RATIO, damage, require_held
+from mcdose.io.damage import DEFLATE_RATIO, damage, require_held, require_sound_heaps
 from mcdose.io.output import whole_file
 from mcdose.kernel import PointKernel, VoxelKernel
 
@@ -204,31 +204,12 @@ def _read(path: Path) -> Kernel:
     try:
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: must be an HDF5 file, got something else or a damaged one")
-        _check_heaps(path)
+        require_sound_heaps(path)
         file = h5py.File(path, "r")
     except OSError as error:
         raise InputError(f"{path}: cannot be opened, a truncated or damaged HDF5 file ({error})") from None
     with damage(path, "a damaged kernel file"), file:
         return _kernel(path, file)
-
-
-def _check_heaps(path: Path) -> None:
-    """Raise if a heap of texts has free space of size 0, over which the HDF5 library goes on for ever.
-
-    Global heap collections, HDF5 File Format Specification 3.0, III.E: 16 bytes, then objects with a header of 16
-    bytes, number (0 is the free space) and size, and content padded to 8.
-    """
-    data = path.read_bytes()
-    heap = data.find(b"GCOL\x01\0\0\0")
-    while heap >= 0:
-        end = heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
-        at = heap + 16
-        while at + 16 <= min(end, len(data)):
-            number, size = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
-            if number == 0 and size == 0:
-                raise InputError(f"{path}: a damaged HDF5 file, whose heap at byte {heap} has free space of size 0")
-            at += size if number == 0 else 16 + (size + 7) // 8 * 8
-        heap = data.find(b"GCOL\x01\0\0\0", heap + 1)
 
 
 def _kernel(path: Path, file: h5py.File) -> Kernel:

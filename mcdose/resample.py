@@ -1,20 +1,26 @@
-"""Moving images from one axis-aligned grid to another by the overlap of their voxels.
+"""Moving images from one grid to another by the overlap of their voxels.
 
-Voxels are boxes, so the overlap of two voxels is the product of three overlaps of intervals, and a volume is resampled
-one axis after the other with a sparse matrix for each. Planes of the source are made when the target needs them and
-dropped after: the memory beside the result is a few planes.
+Voxels are boxes. Those of two grids with the same axes overlap by the product of three overlaps of intervals, and a
+volume is resampled one axis after the other with a sparse matrix for each. Planes of the source are made when the
+target needs them and dropped after: the memory beside the result is a few planes. Grids that are turned against each
+other: `mcdose.oblique_overlap`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
+
+if TYPE_CHECKING:
+    from mcdose.oblique_overlap import Collected
 
 TOLERATED_OUTSIDE = 0.01  # share of the activity that may lie outside the CT
 SLIVER_MM = 1e-9  # what is shorter is a rounding error in the edges
@@ -69,6 +75,9 @@ def conserve(volume: Volume, grid: Grid) -> Conserved:
     """
     values = _checked(volume)
     _require_overlap("source", volume.grid, "target", grid)
+    if volume.grid.direction != grid.direction:
+        collected = _collected(values, volume.grid, grid)
+        return Conserved(Volume(collected.values, grid), collected.outside)
     matrices = [matrix / volume.grid.voxel_mm[axis] for axis, matrix in enumerate(_overlaps(volume.grid, grid))]
     target = np.zeros(grid.shape, dtype=np.float64)
     for z, plane in _planes(values, matrices):
@@ -99,6 +108,8 @@ def average(volume: Volume, grid: Grid, outside: float) -> Volume:
     """
     values = _checked(volume)
     _require_overlap("source", volume.grid, "target", grid)
+    if volume.grid.direction != grid.direction:
+        return _turned_average(values, volume.grid, grid, outside)
     matrices = [matrix / grid.voxel_mm[axis] for axis, matrix in enumerate(_overlaps(volume.grid, grid))]
     covered_z, covered_y, covered_x = (_shares(matrix.sum(axis=1)) for matrix in matrices)
     covered_yx = np.outer(covered_y, covered_x)
@@ -106,6 +117,30 @@ def average(volume: Volume, grid: Grid, outside: float) -> Volume:
     for z, plane in _planes(values, matrices):
         target[z] = plane + (1.0 - covered_z[z] * covered_yx) * outside
     return Volume(target, grid)
+
+
+def covered(shares: NDArray[Any], source: Grid, grid: Grid) -> NDArray[np.float32]:
+    """Resample the coverage of voxels, 0 to 1, such as a structure's; there is nothing beyond the source.
+
+    Parameters
+    ----------
+    shares : shape of the source
+    source, grid : which need not overlap
+
+    Returns
+    -------
+    coverage, shape of the grid
+    """
+    if not meet(source, grid):
+        return np.zeros(grid.shape, dtype=np.float32)
+    if source.direction != grid.direction:  # with an empty rim, so that no voxel of the grid reaches beyond
+        rim = [math.ceil(math.hypot(*grid.voxel_mm) / side) for side in source.voxel_mm]
+        first = source.position_mm([-n for n in rim])
+        nz, ny, nx = (size + 2 * n for size, n in zip(source.shape, rim, strict=True))
+        origin = float(first[0]), float(first[1]), float(first[2])
+        source = replace(source, shape=(nz, ny, nx), origin_mm=origin)
+        shares = np.pad(shares, [(n, n) for n in rim])
+    return np.asarray(np.clip(average(Volume(shares, source), grid, 0.0).values, 0.0, 1.0), dtype=np.float32)
 
 
 def outside_fraction(volume: Volume, grid: Grid) -> float:
@@ -185,7 +220,38 @@ def _planes(values: NDArray[Any], matrices: list[Any]) -> Iterator[tuple[int, ND
             yield z, plane
 
 
+def _collected(values: NDArray[Any], source: Grid, target: Grid, *, cover: bool = False) -> Collected:
+    from mcdose.oblique_overlap import collect, index_matrix
+
+    return collect(values, index_matrix(source, target), target.shape, cover=cover)
+
+
+def _turned_average(values: NDArray[Any], source: Grid, target: Grid, outside: float) -> Volume:
+    """Average over voxels that are turned against the source's, `outside` where it does not reach."""
+    collected = _collected(values, source, target, cover=True)
+    cover = np.where(_within(source, target), 1.0, np.minimum(collected.cover, 1.0))
+    ratio = source.voxel_ml / target.voxel_ml
+    mean = np.divide(collected.values * ratio, collected.cover, out=np.zeros(target.shape), where=cover > 0)
+    return Volume((mean * cover + (1.0 - cover) * outside).astype(np.float32), target)
+
+
+def _within(source: Grid, target: Grid) -> NDArray[np.bool_]:
+    """Tell which voxels of a target have all corners in another grid, shape of the target."""
+    from mcdose.oblique_overlap import index_matrix
+
+    matrix = index_matrix(target, source)
+    reach = 0.5 * np.abs(matrix[:3, :3]).sum(axis=1)
+    inside = np.ones(target.shape, dtype=bool)
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in target.shape)]
+    for axis in range(3):
+        index = matrix[axis, 0] * z + matrix[axis, 1] * y + matrix[axis, 2] * x + matrix[axis, 3]
+        inside &= (index - reach[axis] >= -0.5) & (index + reach[axis] <= source.shape[axis] - 0.5)
+    return inside
+
+
 def _outside(values: NDArray[Any], source: Grid, target: Grid) -> float:
+    if source.direction != target.direction:
+        return _collected(values, source, target).outside
     inside = [
         _shares(matrix.sum(axis=0) / source.voxel_mm[axis]) for axis, matrix in enumerate(_overlaps(source, target))
     ]
@@ -194,13 +260,29 @@ def _outside(values: NDArray[Any], source: Grid, target: Grid) -> float:
 
 
 def _require_overlap(source_name: str, source: Grid, target_name: str, target: Grid) -> None:
-    if not all(matrix.nnz for matrix in _overlaps(source, target)):
+    if not meet(source, target):
         raise InputError(
             f"{source_name} and {target_name} must overlap, got {source_name} {_extent(source)} "
             f"and {target_name} {_extent(target)}"
         )
 
 
+def meet(first: Grid, second: Grid) -> bool:
+    """Tell whether two grids have a volume in common: no plane along faces or edges separates them."""
+    if first.direction == second.direction:
+        return all(matrix.nnz for matrix in _overlaps(first, second))
+    axes = [np.array(grid.direction) for grid in (first, second)]
+    normals = [*axes[0], *axes[1], *np.cross(axes[0][:, None], axes[1][None]).reshape(-1, 3)]
+    corners = first.corners_mm(), second.corners_mm()
+    for normal in normals:
+        (low, high), (other_low, other_high) = ((float(v.min()), float(v.max())) for v in (c @ normal for c in corners))
+        if np.linalg.norm(normal) > 1e-9 and min(high, other_high) - max(low, other_low) <= SLIVER_MM:
+            return False
+    return True
+
+
 def _extent(grid: Grid) -> str:
-    edges = [grid.edges_mm(axis) for axis in range(3)]
-    return ", ".join(f"{name} {edge[0]:.1f} to {edge[-1]:.1f}" for name, edge in zip("zyx", edges, strict=True)) + " mm"
+    """Say where a grid lies: the box along the patient's axes that holds it."""
+    corners = grid.corners_mm()
+    ends = zip("zyx", corners.min(axis=0), corners.max(axis=0), strict=True)
+    return ", ".join(f"{name} {low:.1f} to {high:.1f}" for name, low, high in ends) + " mm"

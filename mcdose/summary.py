@@ -127,6 +127,7 @@ def run_figures(
         "voxel_mm": list(case.grid.voxel_mm),
         "shape": list(case.grid.shape),
         "origin_mm": list(case.grid.origin_mm),
+        "direction": [list(axis) for axis in case.grid.direction],
         "total_decays": result.total_decays,
         "emitted_mev": finite_or_none(result.emitted_mev),
         "deposited_mev": finite_or_none(result.deposited_mev),

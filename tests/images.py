@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 NM = "1.2.840.10008.5.1.4.1.1.20"
 PET = "1.2.840.10008.5.1.4.1.1.128"
+REG = "1.2.840.10008.5.1.4.1.1.66.1"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 AXIAL = (1, 0, 0, 0, 1, 0)
 Y90_HALF_LIFE_S = 230_580.0
@@ -233,5 +235,31 @@ def rtstruct(path, structures, kind="CLOSED_PLANAR"):
             drawn.ContourSequence.append(contour)
         dataset.StructureSetROISequence.append(roi)
         dataset.ROIContourSequence.append(drawn)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def spatial_registration(path, registered, items, sop_class=REG):
+    """Write a Spatial Registration; `items` is a list of (frame of reference, [(matrix (4, 4), type), ...])."""
+    dataset = instance(sop_class, "REG", SeriesInstanceUID=generate_uid(), FrameOfReferenceUID=registered)
+    dataset.RegistrationSequence = []
+    for frame, matrices in items:
+        item, registration = Dataset(), Dataset()
+        item.FrameOfReferenceUID = frame
+        registration.MatrixSequence = []
+        for matrix, kind in matrices:
+            row = Dataset()
+            row.FrameOfReferenceTransformationMatrixType = kind
+            texts = [
+                pydicom.valuerep.format_number_as_ds(v) if np.isfinite(v) else str(v) for v in np.ravel(matrix).tolist()
+            ]
+            row.add(
+                DataElement("FrameOfReferenceTransformationMatrix", "DS", texts, validation_mode=pydicom.config.IGNORE)
+            )
+            registration.MatrixSequence.append(row)
+        registration.RegistrationTypeCodeSequence = []
+        item.MatrixRegistrationSequence = [registration]
+        dataset.RegistrationSequence.append(item)
+    path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path

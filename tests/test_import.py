@@ -25,6 +25,7 @@ HEAVY = (
 NAMES = ["absorbed_dose", "merge", "activity_to_tia", "devices", "nuclide", "nuclides", "medium", "media", "Medium"]
 NAMES += ["dose_point_kernel", "voxel_kernel", "load_kernel", "PointKernel", "VoxelKernel", "ElectronKernels"]
 NAMES += ["compare_doses", "DoseComparison", "ComparisonNoise", "gamma_index"]
+NAMES += ["time_integrated_activity", "TimeIntegral"]
 NAMES += ["dvh", "InputError", "Cancelled", "DoseResult", "Grid", "Volume", "TransportParameters", "citations"]
 
 

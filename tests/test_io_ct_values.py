@@ -69,17 +69,26 @@ def test_signed_padding_written_as_unsigned_stays_as_it_is(tmp_path):
 
 def test_padding_that_tissue_can_have_is_refused(tmp_path):
     unsigned(tmp_path, STORED + 1024, 1024 + 30)
-    with pytest.raises(InputError, match=r"1 voxels are padding by PixelPaddingValue, which is 30 to 30 HU"):
+    with pytest.raises(InputError, match=r"1 pixels are padding by PixelPaddingValue, which is 30 to 30 HU"):
         read_ct(tmp_path)
     unsigned(tmp_path / "b", STORED + 1024, 1024 + 31)  # none has it
     np.testing.assert_array_equal(read_ct(tmp_path / "b").volume.values, STORED)
 
 
-def test_slices_with_different_padding_are_refused(tmp_path):
+def test_padding_is_of_each_slice(tmp_path):
     unsigned(tmp_path, PADDED, 63536)
-    edit(min(tmp_path.iterdir()), RescaleIntercept=-1000)
-    with pytest.raises(InputError, match="slices differ in their padding"):
-        read_ct(tmp_path)
+    path = min(tmp_path.iterdir())
+    edit(path, RescaleIntercept=-1000)
+    values = read_ct(tmp_path).volume.values
+    np.testing.assert_array_equal(values[0], np.where(PADDED[0] == 63536, -1000, STORED[0] + 24))
+    np.testing.assert_array_equal(values[1:], np.where(PADDED == 63536, -1000, STORED)[1:])
+
+
+def test_padding_is_air_before_slices_are_resampled(tmp_path):
+    unsigned(tmp_path, PADDED, 63536)
+    for k, path in enumerate(sorted(tmp_path.iterdir(), key=lambda p: pydicom.dcmread(p).InstanceNumber)):
+        edit(path, ImagePositionPatient=[-10, -20, 30 + 2 * k + (0.7 if k == 1 else 0)])
+    assert read_ct(tmp_path, resample=True).volume.values.max() <= STORED.max()
 
 
 def lookup():

@@ -29,6 +29,9 @@ def series(tmp_path):
     return series_in(tmp_path)
 
 
+BED = "Y-90 Monte Carlo, BED, alpha/beta 2.5 Gy, dose to medium"
+
+
 def place(image):
     values = sitk.GetArrayFromImage(image)
     index = np.unravel_index(values.argmax(), values.shape)
@@ -71,7 +74,7 @@ def histograms():
     return dose_gy, masks, Histograms(STRUCTURES, curves, np.arange(0.0, 91.0, 0.5))
 
 
-@pytest.mark.parametrize("source", ["ct", "none", "real", "anonymous", "histograms"])
+@pytest.mark.parametrize("source", ["ct", "none", "real", "anonymous", "histograms", "effective"])
 def test_dciodvfy_finds_no_error(tmp_path, series, source):
     if shutil.which("dciodvfy") is None:
         pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
@@ -82,7 +85,8 @@ def test_dciodvfy_finds_no_error(tmp_path, series, source):
         hot_voxel(),
         GRID,
         None if source == "none" else series,
-        comment=COMMENT,
+        comment=BED if source == "effective" else COMMENT,
+        dose_type="EFFECTIVE" if source == "effective" else "PHYSICAL",
         study=study_header(series, anonymize=True) if source == "anonymous" else None,
         histograms=histograms()[2] if source == "histograms" else None,
     )
@@ -117,6 +121,28 @@ def test_header_is_that_of_the_ct_and_refers_to_the_plan(tmp_path, series):
     assert [float(v) for v in dose.GridFrameOffsetVector] == [0, 3, 6, 9, 12]
     assert [float(v) for v in dose.PixelSpacing] == [4.07283, 2.5]
     assert dose.FrameIncrementPointer == 0x3004000C
+
+
+def test_an_effective_dose_says_so_and_is_in_gray(tmp_path, series):
+    write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, series, comment=BED, dose_type="EFFECTIVE")
+    dose, plan = (pydicom.dcmread(tmp_path / name) for name in ("dose.dcm", "plan.dcm"))
+    assert (dose.DoseUnits, dose.DoseType, dose.DoseComment) == ("GY", "EFFECTIVE", BED)
+    assert "BED" in plan.RTPlanDescription
+    assert (dose.pixel_array * float(dose.DoseGridScaling))[HOT] == pytest.approx(123.456, rel=1e-7)
+
+
+def test_histograms_in_an_effective_dose_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="histograms are of the PHYSICAL dose"):
+        write_rt_dose(
+            tmp_path / "dose.dcm",
+            hot_voxel(),
+            GRID,
+            None,
+            comment=BED,
+            dose_type="EFFECTIVE",
+            histograms=histograms()[2],
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_histograms_count_the_voxels_at_each_dose(tmp_path, series):
@@ -203,6 +229,8 @@ def test_zero_dose_and_characters_of_another_set(tmp_path):
         (-1.0, {}, r"dose must not be negative, got -1\.0"),
         (1.0, {"comment": "x" * 65}, "comment must be at most 64 characters"),
         (1.0, {"label": ""}, "label must be 1 to 16 characters"),
+        (1.0, {"dose_type": "ERROR"}, "dose_type must be one of PHYSICAL, EFFECTIVE, got 'ERROR'"),
+        (1.0, {"dose_type": "EFFECTIVE"}, "the comment on an EFFECTIVE dose must name its quantity, BED, EQD2 or RBE"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_any_file(tmp_path, change, arguments, message):

@@ -97,8 +97,26 @@ def test_command_line_and_case_choose_series(tmp_path, capsys):
     assert main([*command, "--ct-series", "1.2.3.6", "--activity-series", "1.2.3.8"]) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["inputs"]["activity_bq"] == pytest.approx(case.activity_bq.sum(), rel=1e-12)
+    assert main([*command, "--activity-series", "1.2.3.7", "1.2.3.8"]) == 2
+    assert "--activity-series must name one series for each --activity, got 2 for 1" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="activity_series must be one UID for each of 1 activities, got 2"):
+        read_case(tmp_path / "pet", tmp_path / "ct", activity_series=["1.2.3.7", "1.2.3.8"])
     assert main(["compare", "--demo", "--ct-series", "1.2.3.6", "-o", str(tmp_path / "out2")]) == 2
     assert "--demo stands instead of images, got --ct-series 1.2.3.6" in capsys.readouterr().err
+
+
+def test_time_points_of_one_folder_are_chosen_by_their_series(tmp_path):
+    starts = {"1.2.3.7": ("20240604", "100000"), "1.2.3.8": ("20240605", "100000")}
+    for uid, start in starts.items():
+        told = {"DecayCorrection": "ADMIN"}
+        for k, path in enumerate(pet_series(tmp_path / uid, FLAT, [1.0] * 4, [(*start, 900.0, None)] * 4, **told)):
+            edit(path, SeriesInstanceUID=uid)
+            (tmp_path / "pet").mkdir(exist_ok=True)
+            path.rename(tmp_path / "pet" / f"{uid}-{k}")
+    ct_series(tmp_path / "ct", np.zeros((8, 16, 16)), (-10.0, -10.0, 8.0), (3.0, 2.0, 2.0))
+    case = read_case([tmp_path / "pet"] * 2, tmp_path / "ct", activity_series=list(starts))
+    once = read_activity(tmp_path / "pet", series_uid="1.2.3.7").total_bq
+    assert case.activity_bq.sum() == pytest.approx(once, rel=1e-3)  # half-lives of header and nuclide differ
 
 
 def test_copied_files_are_taken_once_with_a_warning(tmp_path, caplog):

@@ -269,6 +269,38 @@ def _calibration(path: Path) -> Path:
     return named
 
 
+def _registration(path: Path) -> Path:
+    import images
+
+    turn = np.array([[0.0, -1.0, 0.0, 10.0], [1.0, 0.0, 0.0, 20.0], [0.0, 0.0, 1.0, 30.0], [0.0, 0.0, 0.0, 1.0]])
+    items = [("1.2.3.10", [(turn, "RIGID"), (np.diag([1.1, 0.9, 1.0, 1.0]), "RIGID_SCALE")])]
+    return images.spatial_registration(path, "1.2.3.30", [*items, ("1.2.3.20", [(turn, "AFFINE")])])
+
+
+def _transform(path: Path, ending: str) -> Path:
+    import SimpleITK
+
+    named, turn = path.with_name(path.name + ending), SimpleITK.Euler3DTransform()
+    turn.SetRotation(0.1, 0.2, 0.3)
+    shift = SimpleITK.TranslationTransform(3, (1.0, 2.0, 3.0))
+    SimpleITK.WriteTransform(SimpleITK.CompositeTransform([turn, SimpleITK.AffineTransform(3), shift]), str(named))
+    return named
+
+
+def _transform_text(path: Path) -> Path:
+    return _transform(path, ".tfm")
+
+
+def _transform_hdf5(path: Path) -> Path:
+    return _transform(path, ".h5")
+
+
+def _matrix(path: Path) -> Path:
+    named = path.with_name(path.name + ".txt")
+    np.savetxt(named, np.diag([1.0, 1.1, 0.9, 1.0]), header="activity to CT", fmt="%g")
+    return named
+
+
 _MAKERS: dict[str, list[Callable[[Path], Path]]] = {
     "ct": [_ct, _ct_enhanced, _ct_rle, _ct_jpeg_2000, _ct_jpeg_ls],
     "pet": [_pet_start, _pet_admin, _pet_jpeg, _pet_enhanced],
@@ -278,5 +310,7 @@ _MAKERS: dict[str, list[Callable[[Path], Path]]] = {
     "metaimage": [_mha, _mha_compressed, _mhd],
     "kernel": [_point_kernel, _voxel_kernel, _electron_kernels],
     "calibration": [_calibration],
+    "registration": [_registration],
+    "transform": [_transform_text, _transform_hdf5, _matrix],
 }
 READERS = tuple(_MAKERS)

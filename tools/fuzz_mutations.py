@@ -29,6 +29,8 @@ KEYWORDS = (
     "RadiopharmaceuticalStartDateTime", "RadionuclideTotalDose", "ContourData", "ContourGeometricType",
     "NumberOfContourPoints", "ROINumber", "ReferencedROINumber", "ROIName", "SegmentNumber", "SegmentLabel",
     "ReferencedSegmentNumber", "MaximumFractionalValue", "SegmentationType", "SpacingBetweenSlices", "SliceThickness",
+    "FrameOfReferenceTransformationMatrix", "FrameOfReferenceTransformationMatrixType", "FrameOfReferenceUID",
+    "RegistrationSequence", "MatrixRegistrationSequence", "MatrixSequence",
     "DimensionIndexValues", "ImageType", "RescaleType", "SpecificCharacterSet", "SOPInstanceUID", "SeriesInstanceUID",
 )  # fmt: skip
 VRS = ("DS", "IS", "US", "SS", "UL", "FD", "FL", "LO", "SQ", "OB", "OW", "UN", "UI", "DA", "TM", "DT", "AT", "PN", "UT")
@@ -298,6 +300,56 @@ def _calibration(data: bytes, rng: random.Random) -> bytes:
     return json.dumps(fields).encode()
 
 
+def _transform(data: bytes, rng: random.Random) -> bytes:
+    """Change words and lines of a text, or datasets of HDF5."""
+    if data.startswith(b"\x89HDF"):
+        return _transform_hdf5(data, rng)
+    lines = data.splitlines()
+    k, what = rng.randrange(len(lines)), rng.randrange(5)
+    if what == 0:
+        del lines[k]
+    elif what == 1:
+        lines.insert(k, lines[rng.randrange(len(lines))])
+    elif what == 2:
+        lines[k] = rng.choice(
+            (b"", b"Transform: BSplineTransform_double_3_3", b"x" * 9000, b"\xff\xfe", lines[k] * 300)
+        )
+    else:
+        words = lines[k].split() or [b""]
+        words[rng.randrange(len(words))] = str(rng.choice((*SIZES, *REALS, *TEXTS))).encode()
+        lines[k] = b" ".join(words)
+    return b"\n".join(lines) + b"\n"
+
+
+def _transform_hdf5(data: bytes, rng: random.Random) -> bytes:
+    import h5py
+    import numpy as np
+
+    buffer = io.BytesIO(data)
+    with h5py.File(buffer, "r+") as file:
+        group = file["TransformGroup"][rng.choice(sorted(file["TransformGroup"]))]
+        name = rng.choice(sorted(group))
+        old = group[name][()]
+        del group[name]
+        what = rng.randrange(7)
+        if what == 0:
+            group.create_dataset(name, (rng.choice((0, 3, 10**5, 10**9)),), "f8", chunks=(4,))
+        elif what == 1:
+            group.create_dataset(name, data=np.array(["a", "b"], dtype="S3"))
+        elif what == 2:
+            group.create_group(name)
+        elif what == 3:
+            group[name] = h5py.ExternalLink("elsewhere.h5", "/x")
+        elif what == 4:
+            group[name] = h5py.SoftLink(f"{group.name}/{name}")
+        elif what == 5 and old.dtype.kind == "f" and old.size:
+            old[rng.randrange(old.size)] = rng.choice(REALS)
+            group.create_dataset(name, data=old)
+        else:
+            group.create_dataset(name, data=[rng.choice((*TEXTS, "AffineTransform_double_3_3")).replace("\0", "0")])
+        return _closed(file, buffer)
+
+
 _FORMATS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "ct": _dicom,
     "pet": _dicom,
@@ -307,4 +359,6 @@ _FORMATS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "metaimage": _meta_image,
     "kernel": _kernel,
     "calibration": _calibration,
+    "registration": _dicom,
+    "transform": _transform,
 }

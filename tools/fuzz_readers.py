@@ -227,6 +227,8 @@ def _read(reader: str, path: Path) -> str | None:
     from mcdose.io.structures import read_structures
     from mcdose.kernel_file import load_kernel
 
+    if reader in ("registration", "transform"):
+        return _unsound_registration(path)
     grid = Grid((4, 5, 6), (2.0, 1.5, 1.25), (30.0, -20.0, -10.0))
     if reader == "calibration":
         density = Calibration.from_json(path).density(np.arange(-3024.0, 4000.0, 100.0))
@@ -252,6 +254,18 @@ def _read(reader: str, path: Path) -> str | None:
             if "grid" not in str(error) and "label" not in str(error) and "activity" not in str(error):
                 raise
     return fault
+
+
+def _unsound_registration(path: Path) -> str | None:
+    from mcdose.io.registration import read_registration
+
+    found = read_registration(path, from_frame="1.2.3.10", to_frame="1.2.3.20")
+    if found.matrix.shape != (4, 4) or not np.isfinite(found.matrix).all() or found.matrix[3].tolist() != [0, 0, 0, 1]:
+        return f"matrix {found.matrix.tolist()}"
+    scales = np.linalg.svd(found.matrix[:3, :3], compute_uv=False)
+    if not (scales.max() <= 2.0 and scales.min() >= 0.5 and np.linalg.det(found.matrix) > 0.0):
+        return f"scales {scales.tolist()}"
+    return None if found.kind in ("rigid", "rigid-scale", "affine") else f"kind {found.kind!r}"
 
 
 def _unsound(volume: Any) -> str | None:

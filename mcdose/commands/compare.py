@@ -13,6 +13,8 @@ from mcdose.commands.inputs import (
     as_input_error,
     check_counts,
     check_names,
+    check_series,
+    check_times,
     dose_of,
     load_patient,
     load_phantom,
@@ -91,7 +93,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         images = ("activity", "ct", "structures", "activity_series", "ct_series")
         for name in (*images, "sensitivity", "administered_gbq", "counts_in"):
             if (given := getattr(args, name)) is not None:
-                raise InputError(f"--demo stands instead of images, got --{name.replace('_', '-')} {given}")
+                words = " ".join(given) if isinstance(given, list) else given
+                raise InputError(f"--demo stands instead of images, got --{name.replace('_', '-')} {words}")
         if args.histories is None and args.target_uncertainty is None:
             args.histories = DEMO_HISTORIES
     else:
@@ -99,6 +102,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         if missing:
             raise InputError(f"{' and '.join(missing)} must be given, or --demo for the phantom")
     check_counts(args)
+    check_times(args)
+    check_series(args)
     check_names(args)
     with as_input_error():
         check_scaling("voxel-kernel", "target", args.kernel_medium)

@@ -14,6 +14,8 @@ from mcdose.commands.inputs import (
     as_input_error,
     check_counts,
     check_names,
+    check_series,
+    check_times,
     dose_of,
     load_patient,
     load_phantom,
@@ -33,6 +35,8 @@ COMMENT_LENGTH = 64  # DoseComment, VR LO
 def run_dose(args: argparse.Namespace) -> int:
     """Compute the dose in a patient."""
     check_counts(args)
+    check_times(args)
+    check_series(args)
     return _run(args, load_patient)
 
 
@@ -165,6 +169,10 @@ def _report(summary: dict[str, Any]) -> str:
     if summary["histories"]:
         speed = f" ({summary['histories_per_second'] / 1e3:.0f} k/s)" if summary["histories_per_second"] else ""
         lines.append(f"{summary['histories']:,} histories in {summary['seconds']:.1f} s{speed}, seed {summary['seed']}")
+    told = summary["inputs"].get("time_points")
+    if told:
+        times = ", ".join(f"{point['time_h']:.4g}" for point in told["points"])
+        lines.append(f"activity over time: {told['time_fit']} by {told['fit_per']}, points at {times} h")
     local = summary["local_deposition"]
     rows = [["structure", "mL", "mean Gy", "D95", "D70", "D50", "max", "error %", *(["local Gy"] if local else [])]]
     for name, figures in summary["structures"].items():

@@ -48,12 +48,34 @@ def check_counts(args: argparse.Namespace) -> None:
         raise InputError(f"--counts-in {args.counts_in} needs --administered-gbq and --structures")
 
 
+def check_times(args: argparse.Namespace) -> None:
+    """Refuse a fit over time that cannot be made, before any file is opened."""
+    from mcdose.time_points import check_time_fit
+
+    with as_input_error():
+        check_time_fit(
+            len(args.activity or [""]),
+            args.time_fit,
+            args.fit_per,
+            structures=args.structures is not None,
+            administered=args.administered_gbq is not None,
+            called=lambda name: f"--{name.replace('_', '-')}",
+        )
+
+
+def check_series(args: argparse.Namespace) -> None:
+    """Refuse series of activities that are not there, before any file is opened."""
+    asked, there = len(args.activity_series or ()), len(args.activity or ())
+    if asked and asked != there:
+        raise InputError(f"--activity-series must name one series for each --activity, got {asked} for {there}")
+
+
 def load_patient(args: argparse.Namespace) -> Case:
     """Read the images that the arguments name."""
     from mcdose.case import read_case
 
     return read_case(
-        args.activity,
+        args.activity[0] if len(args.activity) == 1 else args.activity,
         args.ct,
         args.structures,
         nuclide=args.nuclide,
@@ -67,6 +89,9 @@ def load_patient(args: argparse.Namespace) -> Case:
         counts_in=args.counts_in,
         ct_series=args.ct_series,
         activity_series=args.activity_series,
+        resample=args.resample,
+        time_fit=args.time_fit,
+        fit_per=args.fit_per,
     )
 
 
@@ -111,7 +136,7 @@ def dose_of(
         choices = {"kernel_medium": args.kernel_medium}
     with as_input_error():
         result = absorbed_dose(
-            activity_to_tia(case.activity_bq, args.nuclide),
+            activity_to_tia(case.activity_bq, args.nuclide) if case.tia_bq_s is None else case.tia_bq_s,
             case.grid.voxel_mm,
             nuclide=args.nuclide,
             density_g_cm3=case.density_g_cm3,

@@ -15,8 +15,8 @@ from mcdose.grid import Grid, Volume
 from mcdose.io.choice import ACTIVITY_OPTION, one_series, refuse_series
 from mcdose.io.counts import CountCalibration
 from mcdose.io.damage import damage
-from mcdose.io.decay import stated_number
-from mcdose.io.emission import measured, require_calibrated
+from mcdose.io.decay import mean_times_s, stated_number
+from mcdose.io.emission import Measured, measured, require_calibrated
 from mcdose.io.multiframe import all_headers
 from mcdose.io.nm import emission_stack
 from mcdose.io.nuclide_name import nuclide_of
@@ -45,6 +45,8 @@ class Activity:
     injected_bq : RadionuclideTotalDose [Bq]
     warnings : sentences for the user
     calibration : how counts became activity, in words; None where the image knew its activity
+    measured_h, measured_span_h : mean time after administration of the decays that were measured, and how far the
+        times of slices are apart (beds) [h]; of a side-car its reference time; None where it is not stated
     """
 
     volume: Volume
@@ -58,6 +60,8 @@ class Activity:
     warnings: tuple[str, ...]
     series: Series | None
     calibration: str | None = None
+    measured_h: float | None = None
+    measured_span_h: float = 0.0
 
 
 @quiet_libraries()
@@ -72,6 +76,7 @@ def read_activity(
     lung_shunt: float = 0.0,
     residual_gbq: float = 0.0,
     series_uid: str | None = None,
+    resample: bool = False,
 ) -> Activity:
     """Read activity and bring it to the time of administration.
 
@@ -92,6 +97,7 @@ def read_activity(
     lung_shunt : part of the net activity that is in the lungs; for images that leave the lungs out. 0 where they are in
     residual_gbq : part of the administered activity that did not reach the patient [GBq, at administration]
     series_uid : SeriesInstanceUID of the series to read; needed where a folder holds several
+    resample : make an even stack of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
 
     Returns
     -------
@@ -109,7 +115,7 @@ def read_activity(
     counts = CountCalibration(sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq)
     found = existing(path)
     with damage(found):
-        return _read(found, unit, nuclide, half_life_s, counts, series_uid)
+        return _read(found, unit, nuclide, half_life_s, counts, series_uid, resample)
 
 
 def _read(
@@ -119,6 +125,7 @@ def _read(
     half_life_s: float | None,
     counts: CountCalibration,
     series_uid: str | None,
+    resample: bool,
 ) -> Activity:
     if is_voxel_file(found):
         refuse_series(found, series_uid)
@@ -130,10 +137,11 @@ def _read(
     if unit is not None and (unit == "Bq" or unit_there != "BQML"):
         asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there
         raise InputError(f"{found}: the unit asked for is {asked}, but the image is in {there}")
-    stack = emission_stack(found, files)
+    stack = emission_stack(found, files, resample=resample)
     surrogate = _require_nuclide(found, first, nuclide, half_life_s, counts)
     read = measured(stack, unit_there, half_life_s, counts, surrogate=bool(surrogate))
     timing = read.timing
+    measured_h, span_h = _measured_h(read, half_life_s)
     return _checked(
         found,
         read.values,
@@ -147,7 +155,21 @@ def _read(
         warnings=(*read.warnings, *surrogate),
         series=stack.series(),
         calibration=read.calibration,
+        measured_h=measured_h,
+        measured_span_h=span_h,
     )
+
+
+def _measured_h(read: Measured, half_life_s: float | None) -> tuple[float | None, float]:
+    """Mean time of the decays, slices weighted by theirs, and the span of the slices [h]."""
+    life = half_life_s or (read.timing.half_life_s if read.timing else None)
+    times = None if read.timing is None or life is None else mean_times_s(read.timing, life)
+    if times is None or life is None:
+        return None, 0.0
+    decays = read.values.sum(axis=(1, 2)) * np.exp2((times.min() - times) / life)
+    if not decays.sum() > 0:  # refused later, with the reason
+        return None, 0.0
+    return float(decays @ times / decays.sum()) / 3600.0, float(np.ptp(times)) / 3600.0
 
 
 def _read_flat(
@@ -163,7 +185,9 @@ def _read_flat(
     factor = _since_reference(beside, half_life_s)
     if (unit or beside.unit) != "Bq":
         factor *= volume.grid.voxel_ml
-    return _checked(path, volume.values.astype(np.float64) * factor, volume.grid, nuclide=beside.nuclide)
+    measured_h = beside.reference_time_h if beside.states_time else None
+    values = volume.values.astype(np.float64) * factor
+    return _checked(path, values, volume.grid, nuclide=beside.nuclide, measured_h=measured_h)
 
 
 def _since_reference(beside: SideCar, half_life_s: float | None) -> float:
@@ -195,6 +219,8 @@ def _checked(
     warnings: tuple[str, ...] = (),
     series: Series | None = None,
     calibration: str | None = None,
+    measured_h: float | None = None,
+    measured_span_h: float = 0.0,
 ) -> Activity:
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
@@ -221,6 +247,8 @@ def _checked(
         warnings,
         series,
         calibration,
+        measured_h,
+        measured_span_h,
     )
 
 

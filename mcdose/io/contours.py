@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid
+from mcdose.grid import Direction, Grid, placed
+from mcdose.io.contour_planes import SAME_PLANE_MM, Planes, planes_of
 from mcdose.io.damage import FURTHEST_MM
 from mcdose.io.polygon import cell_areas, even_odd
 from mcdose.io.quiet import LOGGER
-from mcdose.resample import overlap_matrix
+from mcdose.resample import covered, overlap_matrix
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-SAME_PLANE_MM = 0.01  # contours at z this close lie in one plane; one contour may be as uneven as that
 GAP = 1.5  # planes further apart than this times the usual distance are not joined
+MOST_FINE = 64_000_000  # voxels of a grid that a structure is drawn on before it is turned
 
 
 class Drawn(NamedTuple):
@@ -37,19 +37,19 @@ class Drawn(NamedTuple):
 def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
     """Draw each structure of an RTSTRUCT; those without a closed contour are left out with a warning."""
     contours = _numbered(path, header.get("ROIContourSequence"), "ReferencedROINumber")
-    drawn: list[tuple[int, str, dict[float, list[NDArray[np.float64]]]]] = []
+    drawn: list[tuple[int, str, Planes]] = []
     structures = _numbered(path, header.get("StructureSetROISequence"), "ROINumber")
     nameless = sorted(set(contours) - set(structures))
     if nameless:
         raise InputError(f"{path}: contours of structures {nameless} that StructureSetROISequence does not list")
     for number, roi in structures.items():
         name = str(roi.get("ROIName") or f"ROI {number}")
-        planes = _planes(path, name, contours.get(number))
-        if planes:
-            drawn.append((number, name, planes))
+        rings = _rings(path, name, contours.get(number))
+        if rings:
+            drawn.append((number, name, planes_of(path, name, rings, grid.direction)))
         else:
             LOGGER.warning("%s: structure %r has no closed contour and is left out", path, name)
-    spacings = [d for _, _, planes in drawn for d in np.diff(sorted(planes)).tolist()]
+    spacings = [d for _, _, planes in drawn for d in np.diff(sorted(planes.rings)).tolist()]
     usual = float(np.median(spacings)) if spacings else None
     for number, name, planes in drawn:
         yield _draw(path, name, planes, usual, grid)._replace(number=number)
@@ -64,27 +64,20 @@ def _numbered(path: Path, sequence: Any, keyword: str) -> dict[int, Any]:
     return numbered
 
 
-def _planes(path: Path, name: str, roi: Any) -> dict[float, list[NDArray[np.float64]]]:
-    """Collect closed contours (n, 2) of (x, y) [mm] by the z of their plane."""
-    planes: defaultdict[float, list[NDArray[np.float64]]] = defaultdict(list)
+def _rings(path: Path, name: str, roi: Any) -> list[NDArray[np.float64]]:
+    """Collect the closed contours of a structure, (n, 3) as (z, y, x) [mm]."""
+    rings = []
     for contour in (roi.get("ContourSequence") if roi is not None else None) or ():
         kind = str(contour.get("ContourGeometricType", ""))
         if kind not in CLOSED:
             LOGGER.info("%s: a %s contour of %r is left out", path, kind, name)
             continue
         points = _points(path, name, contour)
-        if np.ptp(points[:, 2]) > SAME_PLANE_MM:
-            raise InputError(
-                f"{path}: a contour of structure {name!r} is not axial: its z goes from {points[:, 2].min():.2f} to "
-                f"{points[:, 2].max():.2f} mm"
-            )
         if len(points) < 3:
             LOGGER.info("%s: a contour of %r with %d points encloses nothing", path, name, len(points))
             continue
-        z = float(points[0, 2])
-        z = next((known for known in planes if abs(known - z) <= SAME_PLANE_MM), z)
-        planes[z].append(points[:, :2])
-    return dict(planes)
+        rings.append(points[:, ::-1])
+    return rings
 
 
 def _points(path: Path, name: str, contour: Any) -> NDArray[np.float64]:
@@ -124,10 +117,8 @@ def slabs(z: NDArray[np.float64], usual: float | None) -> NDArray[np.float64]:
     return np.stack([z - reach[:-1], z + reach[1:]], axis=1)
 
 
-def _draw(
-    path: Path, name: str, planes: dict[float, list[NDArray[np.float64]]], usual: float | None, grid: Grid
-) -> Drawn:
-    z = np.array(sorted(planes))
+def _draw(path: Path, name: str, planes: Planes, usual: float | None, grid: Grid) -> Drawn:
+    z = np.array(sorted(planes.rings))
     if len(z) == 1 and usual is None:
         raise InputError(f"{path}: structure {name!r} has one contour plane only, so its thickness is unknown")
     bounds = slabs(z, usual)
@@ -141,13 +132,29 @@ def _draw(
             z[k],
             z[k + 1],
         )
+    areas = [even_odd(planes.rings[float(plane)]) for plane in z]
+    volume_ml = sum(area.area * (top - bottom) for area, (bottom, top) in zip(areas, bounds, strict=True)) / 1000.0
+    if planes.direction == grid.direction:
+        coverage = _coverage(areas, bounds, grid)
+    else:
+        fine = _fine_grid(areas, bounds, planes.direction, grid)
+        coverage = (
+            np.zeros(grid.shape, np.float32) if fine is None else covered(_coverage(areas, bounds, fine), fine, grid)
+        )
+    return Drawn(name, coverage, volume_ml)
+
+
+def _coverage(areas: Sequence[Any], bounds: NDArray[np.float64], grid: Grid) -> NDArray[np.float32]:
+    """Coverage of the voxels of a grid whose first axis is the normal of the planes.
+
+    Parameters
+    ----------
+    areas : shapely geometry of each plane
+    bounds : (planes, 2), from where to where each reaches along the normal [mm]
+    """
     coverage = np.zeros(grid.shape, dtype=np.float32)
-    volume = 0.0
-    for plane, (bottom, top) in zip(z, bounds, strict=True):
-        area = even_odd(planes[float(plane)])
-        volume += area.area * (top - bottom) / 1000.0
-        share = overlap_matrix(np.array([bottom, top]), grid.edges_mm(0)) / grid.voxel_mm[0]
-        rows = share.tocoo()
+    for area, (bottom, top) in zip(areas, bounds, strict=True):
+        rows = (overlap_matrix(np.array([bottom, top]), grid.edges_mm(0)) / grid.voxel_mm[0]).tocoo()
         if rows.nnz == 0 or area.is_empty:
             continue
         window = _window(area.bounds, grid)
@@ -157,7 +164,27 @@ def _draw(
         part = cell_areas(area, grid.edges_mm(2)[x.start : x.stop + 1], grid.edges_mm(1)[y.start : y.stop + 1])
         for layer, weight in zip(rows.row, rows.data, strict=True):
             coverage[layer, y, x] += weight * part
-    return Drawn(name, np.clip(coverage, 0.0, 1.0), volume)
+    return np.clip(coverage, 0.0, 1.0)
+
+
+def _fine_grid(areas: Sequence[Any], bounds: NDArray[np.float64], direction: Direction, grid: Grid) -> Grid | None:
+    """Make a grid along planes that are turned against another grid, twice as fine; None where they do not meet."""
+    boxes = np.array([area.bounds for area in areas if not area.is_empty])
+    if not len(boxes):
+        return None
+    corners = grid.corners_mm() @ np.array(direction).T
+    low = np.maximum([bounds.min(), boxes[:, 1].min(), boxes[:, 0].min()], corners.min(axis=0))
+    high = np.minimum([bounds.max(), boxes[:, 3].max(), boxes[:, 2].max()], corners.max(axis=0))
+    if not (high > low).all():
+        return None
+    side = max(0.5 * min(grid.voxel_mm), float(np.prod(high - low) / MOST_FINE) ** (1 / 3))
+    counts = np.maximum(1, np.ceil((high - low) / side)).astype(int)
+    return placed(
+        (int(counts[0]), int(counts[1]), int(counts[2])),
+        (high - low) / counts,
+        (low + 0.5 * (high - low) / counts) @ np.array(direction),
+        direction,
+    )
 
 
 def _window(bounds: tuple[float, float, float, float], grid: Grid) -> tuple[slice, slice] | None:

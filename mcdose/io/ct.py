@@ -13,14 +13,16 @@ from mcdose.io.choice import CT_OPTION, one_series, refuse_series
 from mcdose.io.damage import damage
 from mcdose.io.padding import without_padding
 from mcdose.io.quiet import quiet_libraries
-from mcdose.io.series import Image, dicom_headers, existing, read_stack
+from mcdose.io.series import Image, dicom_headers, existing
+from mcdose.io.stack import read_stack
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
 
+AIR_HU = -1000.0  # of what was not imaged
 HOUNSFIELD = ("", "HU", "US")  # RescaleType: absent means HU for CT (PS3.3 C.11.1.1.2); US is "unspecified"
 
 
 @quiet_libraries()
-def read_ct(path: str | Path, *, series_uid: str | None = None) -> Image:
+def read_ct(path: str | Path, *, series_uid: str | None = None, resample: bool = False) -> Image:
     """Read CT numbers.
 
     Parameters
@@ -28,6 +30,7 @@ def read_ct(path: str | Path, *, series_uid: str | None = None) -> Image:
     path : folder with one DICOM CT series (other modalities and localizers in it are ignored), a multi-frame DICOM
         file, or a NIfTI or MetaImage file, which is taken to be in HU
     series_uid : SeriesInstanceUID of the series to read; needed where a folder holds several
+    resample : make an even stack of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
 
     Returns
     -------
@@ -38,15 +41,15 @@ def read_ct(path: str | Path, *, series_uid: str | None = None) -> Image:
     Raises
     ------
     InputError
-        nothing there, no CT, several series and none chosen, values that are not in HU, slices missing, double, uneven,
-        tilted or oblique, pixel data damaged, values that are not finite
+        nothing there, no CT, several series and none chosen, values that are not in HU, slices double, or missing,
+        uneven or tilted, pixel data damaged, values that are not finite
     """
     found = existing(path)
     with damage(found):
-        return _read(found, series_uid)
+        return _read(found, series_uid, resample)
 
 
-def _read(found: Path, series_uid: str | None) -> Image:
+def _read(found: Path, series_uid: str | None, resample: bool) -> Image:
     if is_voxel_file(found):
         refuse_series(found, series_uid)
         volume = read_voxel_file(found)
@@ -55,11 +58,10 @@ def _read(found: Path, series_uid: str | None) -> Image:
             raise InputError(f"{found}: CT numbers must be finite, {np.count_nonzero(~np.isfinite(values))} are not")
         return Image(Volume(values, volume.grid), None)
     files = one_series(found, dicom_headers(found), ("CT",), series_uid, CT_OPTION)
-    stack = read_stack(found, files)
+    stack = read_stack(found, files, resample=resample)
     for image in stack.slices:
         _require_hounsfield(image.path, image.header)
-    values = without_padding(found, [image.header for image in stack.slices], stack.values())
-    return Image(Volume(values, stack.grid), stack.series())
+    return Image(Volume(stack.values(floor=AIR_HU, mend=without_padding), stack.grid), stack.series())
 
 
 def _require_hounsfield(path: Path, header: Any) -> None:

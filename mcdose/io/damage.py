@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from mcdose.errors import InputError
-from mcdose.grid import Grid
+from mcdose.grid import Turned, orthogonal, turned
 
 DEFLATE_RATIO = 1032  # the most that zlib can shrink data by
 CODEC_RATIO = 30_000  # an empty slice of 4096 x 4096 shrinks by 28 700 in JPEG 2000, with a header of 1 kB
 SHORTEST_MM, LONGEST_MM = 1e-3, 1e3  # sides of a voxel
 FURTHEST_MM = 1e5  # of anything from the origin of the patient
+SHEAR_MM = 0.1  # by how much the voxels of an image may be off a grid of right angles
 
 
 @contextmanager
@@ -64,18 +68,52 @@ def require_held(path: Path, shape: tuple[int, ...], item_bytes: float, held_byt
         )
 
 
+def require_sound_heaps(path: Path) -> None:
+    """Raise if a heap of texts in an HDF5 file has free space of size 0, over which the HDF5 library goes on for ever.
+
+    Global heap collections, HDF5 File Format Specification 3.0, III.E: 16 bytes, then objects with a header of 16
+    bytes, number (0 is the free space) and size, and content padded to 8.
+    """
+    data = path.read_bytes()
+    heap = data.find(b"GCOL\x01\0\0\0")
+    while heap >= 0:
+        end = heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
+        at = heap + 16
+        while at + 16 <= min(end, len(data)):
+            number, size = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
+            if number == 0 and size == 0:
+                raise InputError(f"{path}: a damaged HDF5 file, whose heap at byte {heap} has free space of size 0")
+            at += size if number == 0 else 16 + (size + 7) // 8 * 8
+        heap = data.find(b"GCOL\x01\0\0\0", heap + 1)
+
+
 def placed_grid(
     path: Path,
     shape: tuple[int, int, int],
     voxel_mm: tuple[float, float, float],
-    origin_mm: tuple[float, float, float],
-) -> Grid:
-    """Make a grid, (z, y, x); raise for voxels and places that no image of a patient has."""
+    origin_mm: Sequence[float] | NDArray[np.float64],
+    axes: ArrayLike,
+) -> Turned:
+    """Place stored values in the patient; raise for voxels, places and axes that no image of a patient has.
+
+    Parameters
+    ----------
+    path : to name in errors
+    shape, voxel_mm, origin_mm, axes : see `mcdose.grid.turned`; the axes may be off a right angle by as little as
+        moves no voxel by more than `SHEAR_MM`
+    """
     if min(shape) < 1:
         raise InputError(f"{path}: the image has no voxels, its size is {shape}")
     if not all(SHORTEST_MM <= side <= LONGEST_MM for side in voxel_mm):
         raise InputError(f"{path}: voxel size must lie within {SHORTEST_MM:g} and {LONGEST_MM:g} mm, got {voxel_mm}")
-    ends = [*origin_mm, *(o + n * side for o, n, side in zip(origin_mm, shape, voxel_mm, strict=True))]
-    if not all(abs(end) <= FURTHEST_MM for end in ends):
-        raise InputError(f"{path}: the image must lie within {FURTHEST_MM:g} mm, its first voxel is at {origin_mm} mm")
-    return Grid(shape, voxel_mm, origin_mm)
+    extent = np.array(shape) * np.array(voxel_mm)
+    if not (np.abs(origin_mm) + extent.max() <= FURTHEST_MM).all():
+        first = tuple(float(v) for v in origin_mm)
+        raise InputError(f"{path}: the image must lie within {FURTHEST_MM:g} mm, its first voxel is at {first} mm")
+    rows = np.asarray(axes, dtype=np.float64)
+    moved = np.abs(extent @ np.abs(orthogonal(rows) - rows)).max()
+    if not moved <= SHEAR_MM:
+        raise InputError(
+            f"{path}: the axes of the image must be at right angles, voxels are up to {moved:.2f} mm off a grid that is"
+        )
+    return turned(shape, voxel_mm, origin_mm, rows)

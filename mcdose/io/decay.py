@@ -193,6 +193,35 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     return wanted / done, tuple(warnings)
 
 
+def mean_times_s(timing: Timing, half_life_s: float) -> NDArray[np.float64] | None:
+    """Mean time after administration of the decays in the frame of each slice [s], None where the times are not stated.
+
+    For a frame of length T that starts at t this is t + 1/l - T / (exp(l T) - 1), a little before its middle. It is
+    the time that the activity at administration of `to_administration` belongs to where biology clears some of it:
+    that is the mean over the frame of what was retained, weighted by exp(-l t), and to first order in the clearance
+    within the frame it is what was retained at this time.
+
+    Parameters
+    ----------
+    timing : of the series
+    half_life_s : of the nuclide [s]
+
+    Returns
+    -------
+    times : (nz,)
+    """
+    starts = [frame.start for frame in timing.frames]
+    if timing.administered is None or any(start is None for start in starts):
+        return None
+    since_admin = np.array([(start - timing.administered).total_seconds() for start in starts if start is not None])
+    duration = np.array([frame.duration_s or 0.0 for frame in timing.frames])
+    decay = np.log(2) / half_life_s
+    x = decay * duration
+    large = np.maximum(x, 1e-3)
+    within = np.where(x > 1e-3, (1.0 - large / np.expm1(large)) / decay, duration * (0.5 - x / 12.0))
+    return np.asarray(since_admin + within)
+
+
 def relative_factors(timing: Timing, half_life_s: float | None) -> NDArray[np.float64]:
     """Factors that bring slices to one moment, whichever: what a calibration needs that only scales the whole.
 

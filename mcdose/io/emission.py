@@ -14,7 +14,7 @@ from mcdose.errors import InputError
 from mcdose.io.counts import CountCalibration, becquerels
 from mcdose.io.decay import Timing, left_at_reference, read_timing, relative_factors, to_administration
 from mcdose.io.nm import acquisition_s, decay_correction
-from mcdose.io.series import Stack
+from mcdose.io.stack import Stack
 from mcdose.io.units import COUNTS, PROPORTIONAL, bq_per_ml_of_suv, image_units, unit_error
 
 
@@ -79,6 +79,8 @@ def measured(
     counts : calibration, where the unit needs one
     surrogate : whether the image is of another nuclide than the one asked for
     """
+    if stack.evening is not None and unit in COUNTS:
+        raise InputError(f"{stack.path}: slices in {unit} cannot be evened out, their counts are not densities")
     if counts.relative:
         return _relative(stack, unit, None if surrogate else half_life_s, counts)
     if unit == "CNTS":
@@ -131,10 +133,8 @@ def _relative(stack: Stack, unit: str, half_life_s: float | None, counts: CountC
 
 
 def _weighted(stack: Stack, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Multiply each slice by its factor."""
-    values = stack.values().astype(np.float64)
-    values *= factors[:, None, None]
-    return values
+    """Multiply each slice by its factor, as density: a slice that was evened out keeps its activity."""
+    return np.asarray(stack.values(factors), dtype=np.float64)
 
 
 def _timing(stack: Stack) -> Timing:

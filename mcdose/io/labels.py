@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.io.contours import Drawn
 from mcdose.io.damage import bounded, damage, placed_grid
-from mcdose.io.series import AXIS_TOLERANCE, decoder, require_pixels
+from mcdose.io.series import decoder, require_pixels
 from mcdose.io.voxelfile import read_voxel_file
-from mcdose.resample import overlap_matrix
+from mcdose.resample import covered
 
 MOST_PLANES = 5000  # between the first and the last frame of a SEG, which leaves empty ones out
 MOST_LABELS = 1000  # a file with more values than this is an image, not a label map
@@ -63,17 +64,13 @@ def _segment(path: Path, image: Any, number: int) -> Volume:
     placed = image.get_volume(
         segment_numbers=[number], combine_segments=False, rescale_fractional=True, allow_missing_positions=True
     )
-    placed = placed.to_patient_orientation("HPL")  # indices ascend towards head, posterior, left
-    steps = np.asarray(placed.affine)[:3, :3]
+    steps = np.asarray(placed.affine)[:3, :3]  # column a is the step along array axis a, in (x, y, z)
     lengths = np.linalg.norm(steps, axis=0)
-    off_axis = np.abs(steps / lengths - np.eye(3)[:, ::-1]).max()
-    if off_axis > AXIS_TOLERANCE:
-        raise InputError(f"{path}: the segmentation's grid is oblique; resample it to an upright grid first")
     values = np.asarray(placed.array)[..., 0]
     x, y, z = (float(v) for v in np.asarray(placed.affine)[:3, 3])
-    dz, dy, dx = (float(v) for v in lengths)
-    nz, ny, nx = values.shape
-    return Volume(values, placed_grid(path, (nz, ny, nx), (dz, dy, dx), (z, y, x)))
+    a, b, c = (float(v) for v in lengths)
+    turn = placed_grid(path, values.shape, (a, b, c), (z, y, x), (steps / lengths)[::-1].T)
+    return Volume(turn.values(values), turn.grid)
 
 
 def _draw(name: str, mask: NDArray[Any], source: Grid, grid: Grid) -> Drawn:
@@ -81,17 +78,11 @@ def _draw(name: str, mask: NDArray[Any], source: Grid, grid: Grid) -> Drawn:
     box = tuple(_extent(np.any(mask, axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
     part = mask[box].astype(np.float32)
     volume_ml = float(part.sum(dtype=np.float64)) * source.voxel_ml
-    along_z, along_y, along_x = (
-        overlap_matrix(source.edges_mm(axis)[box[axis].start : box[axis].stop + 1], grid.edges_mm(axis))
-        / grid.voxel_mm[axis]
-        for axis in range(3)
-    )
-    planes = np.stack([along_x @ (along_y @ plane).T for plane in part]) if len(part) else np.empty((0, 0, 0))
-    coverage = np.zeros(grid.shape, dtype=np.float32)
-    rows = along_z.tocoo()
-    for layer, k, weight in zip(rows.row, rows.col, rows.data, strict=True):
-        coverage[layer] += weight * planes[k].T
-    return Drawn(name, np.clip(coverage, 0.0, 1.0), volume_ml)
+    if not part.size:
+        return Drawn(name, np.zeros(grid.shape, dtype=np.float32), 0.0)
+    first = source.position_mm([b.start for b in box])
+    held = replace(source, shape=part.shape, origin_mm=(float(first[0]), float(first[1]), float(first[2])))
+    return Drawn(name, covered(part, held, grid), volume_ml)
 
 
 def _extent(line: Any) -> slice:

@@ -40,9 +40,7 @@ def write_nifti(
         raise ValueError(f"values must have the shape of the grid {grid.shape}, got {values.shape}")
     if len(description.encode("ascii")) > 79:
         raise ValueError(f"description must be at most 79 bytes, got {len(description)}")
-    dz, dy, dx = grid.voxel_mm
-    z, y, x = grid.origin_mm
-    affine = np.array([[-dx, 0, 0, -x], [0, -dy, 0, -y], [0, 0, dz, z], [0, 0, 0, 1.0]])
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine
     image = nibabel.Nifti1Image(np.asarray(values, dtype=np.float32).transpose(2, 1, 0), affine)
     image.set_sform(affine, SCANNER)
     image.set_qform(affine, SCANNER)

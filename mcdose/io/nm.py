@@ -15,17 +15,8 @@ import numpy as np
 from mcdose.errors import InputError
 from mcdose.io.copies import without_copies
 from mcdose.io.multiframe import is_enhanced
-from mcdose.io.repeats import require_one_each
-from mcdose.io.series import (
-    DUPLICATE_MM,
-    Slice,
-    Stack,
-    require_grey,
-    require_pixels,
-    slice_of,
-    slices_of,
-    stack_of,
-)
+from mcdose.io.series import Slice, require_grey, require_pixels, slice_of
+from mcdose.io.stack import Stack, require_single, slices_of_series, stack_of
 from mcdose.io.units import becquerel_scale
 
 RECONSTRUCTED = "RECON TOMO"
@@ -36,11 +27,14 @@ def is_multi_frame(header: Any) -> bool:
     return int(header.get("NumberOfFrames") or 1) > 1 and not is_enhanced(header)
 
 
-def emission_stack(path: Path, files: list[tuple[Path, Any]]) -> Stack:
-    """Make a stack of one PET or NM series, scaled to Bq/mL where the header says how."""
+def emission_stack(path: Path, files: list[tuple[Path, Any]], *, resample: bool = False) -> Stack:
+    """Make a stack of one PET or NM series, scaled to Bq/mL where the header says how.
+
+    `resample` as for `mcdose.io.stack.stack_of`.
+    """
     several = [header for _, header in files if is_multi_frame(header)]
     if not several and files[0][1].get("Modality") != "NM":
-        slices = slices_of(path, files)
+        slices = slices_of_series(path, files)
     else:
         files = without_copies(path, files)
         if several and len(files) > 1:
@@ -49,8 +43,8 @@ def emission_stack(path: Path, files: list[tuple[Path, Any]]) -> Stack:
                 f"{'' if len(several) == len(files) else f', and {len(files) - len(several)} of one frame'}"
             )
         slices = [image for file, header in files for image in nm_slices(file, header)]
-        require_one_each(path, slices, DUPLICATE_MM)
-    return stack_of(path, [_in_becquerel(image) for image in slices])
+        require_single(path, slices)
+    return stack_of(path, [_in_becquerel(image) for image in slices], resample=resample)
 
 
 def _in_becquerel(image: Slice) -> Slice:

@@ -13,10 +13,9 @@ from mcdose.grid import Grid
 from mcdose.io.output import whole_file
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Series
-from mcdose.io.study import is_anonymous, reference, study_header
+from mcdose.io.study import is_anonymous, orientation, reference, study_header
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
-AXIAL, SAGITTAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
 
 class Quantity(NamedTuple):
@@ -91,11 +90,10 @@ def _image(values: NDArray[np.float32], grid: Grid, quantity: Quantity, comment:
     from pydicom.sr.coding import Code
     from pydicom.uid import generate_uid
 
-    z, y, x = grid.origin_mm
     dz, dy, dx = grid.voxel_mm
     largest = float(np.nanmax(values, initial=0.0)) or 1.0
     return highdicom.pm.ParametricMap(
-        source_images=[_stand_in(common)],
+        source_images=[_stand_in(common, grid)],
         pixel_array=values,
         series_instance_uid=generate_uid(prefix=None),
         series_number=1,
@@ -128,12 +126,15 @@ def _image(values: NDArray[np.float32], grid: Grid, quantity: Quantity, comment:
         pixel_measures=highdicom.PixelMeasuresSequence(
             pixel_spacing=(dy, dx), slice_thickness=dz, spacing_between_slices=dz
         ),
-        plane_orientation=highdicom.PlaneOrientationSequence("PATIENT", AXIAL),
-        plane_positions=[highdicom.PlanePositionSequence("PATIENT", (x, y, z + k * dz)) for k in range(grid.shape[0])],
+        plane_orientation=highdicom.PlaneOrientationSequence("PATIENT", orientation(grid)),
+        plane_positions=[
+            highdicom.PlanePositionSequence("PATIENT", tuple(grid.position_mm((k, 0, 0))[::-1].tolist()))
+            for k in range(grid.shape[0])
+        ],
     )
 
 
-def _stand_in(common: Any) -> Any:
+def _stand_in(common: Any, grid: Grid) -> Any:
     """Make the image that highdicom takes patient, study and frame of reference from.
 
     It stands across the planes of the map, so that highdicom finds none of them in it and refers to none.
@@ -150,9 +151,14 @@ def _stand_in(common: Any) -> Any:
     image.SOPClassUID, image.SOPInstanceUID = CT_IMAGE, generate_uid(prefix=None)
     image.SeriesInstanceUID, image.Modality = generate_uid(prefix=None), "CT"
     image.Rows = image.Columns = 1
-    image.ImageOrientationPatient, image.ImagePositionPatient = list(SAGITTAL), [0.0, 0.0, 0.0]
+    image.ImageOrientationPatient, image.ImagePositionPatient = _across(grid), [0.0, 0.0, 0.0]
     image.PixelSpacing, image.SliceThickness = [1.0, 1.0], 1.0
     return image
+
+
+def _across(grid: Grid) -> list[float]:
+    """Orientation of planes that stand across those of a grid: rows along its y, columns against its z."""
+    return [*grid.direction[1][::-1], *(-v for v in grid.direction[0][::-1])]
 
 
 def _refer(image: Any, series: Series | None) -> None:

@@ -6,6 +6,7 @@ reference to an RT Plan (type 1C); a minimal one, without beams or sources, is w
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from mcdose.io.histograms import Histograms, add_histograms
 from mcdose.io.output import require_free, whole_file
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Series
-from mcdose.io.study import reference, study_header
+from mcdose.io.study import orientation, reference, study_header
 
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 RT_PLAN = "1.2.840.10008.5.1.4.1.1.481.5"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"  # the default transfer syntax, which every reader knows
 FULL_SCALE = 2_100_000_000  # stored value of the largest dose: 32 bits, of which readers with signed numbers lose none
 UNDEFINED_GEOMETRY = "TREATMENT_DEVICE"  # RTPlanGeometry of a plan that refers to no structure set
+DOSE_TYPES = ("PHYSICAL", "EFFECTIVE")
+EFFECTIVE_QUANTITY = re.compile(r"\b(BED|EQD2|RBE)\b")  # what the comment on an EFFECTIVE dose says
 
 
 @quiet_libraries()
@@ -36,6 +39,7 @@ def write_rt_dose(
     *,
     comment: str,
     label: str = "mcdose",
+    dose_type: str = "PHYSICAL",
     plan_path: str | Path | None = None,
     study: Any = None,
     histograms: Histograms | None = None,
@@ -53,6 +57,8 @@ def write_rt_dose(
     series : the CT (or PET) that gives patient, study and frame of reference; None makes new ones
     comment : at most 64 characters, such as "Y-90 Monte Carlo, dose to medium"; goes into DoseComment
     label : at most 16 characters, RTPlanLabel
+    dose_type : "PHYSICAL", or "EFFECTIVE" for dose corrected for its biological effect, such as BED [Gy]. DICOM has no
+        element in RT Dose for the model (C.8.8.3), so the comment must then name the quantity: BED, EQD2 or RBE
     plan_path : of the RT Plan; None = `plan.dcm` in the folder of `path`
     study : pydicom.Dataset of what the files of a run share (`study_header`); None makes one of `series`
     histograms : go into the DVH sequence, and make both files refer to their structure set; None = no such sequence
@@ -67,15 +73,20 @@ def write_rt_dose(
     ------
     InputError
         If a file exists and may not be replaced.
+    ValueError
+        For a dose, comment, label or dose type that cannot be written, and histograms, which are of physical dose, in
+        an EFFECTIVE one.
     """
     dose_path = Path(path)
     plan_file = dose_path.with_name("plan.dcm") if plan_path is None else Path(plan_path)
     _check(dose_gy, grid, comment, label)
+    _check_type(dose_type, comment, histograms)
     for file in (dose_path, plan_file):
         require_free(file, overwrite)
     common = study_header(series) if study is None else study
     plan = _plan(common, label, comment)
     dose = _dose(common, dose_gy, grid, plan, comment, series)
+    dose.DoseType = dose_type
     if histograms is not None:
         add_histograms(dose, plan, histograms)
     for file, dataset in ((plan_file, plan), (dose_path, dose)):
@@ -98,6 +109,17 @@ def _check(dose_gy: NDArray[Any], grid: Grid, comment: str, label: str) -> None:
         raise ValueError(f"label must be 1 to 16 characters without a backslash, got {label!r}")
 
 
+def _check_type(dose_type: str, comment: str, histograms: Histograms | None) -> None:
+    if dose_type not in DOSE_TYPES:
+        raise ValueError(f"dose_type must be one of {', '.join(DOSE_TYPES)}, got {dose_type!r}")
+    if dose_type == "PHYSICAL":
+        return
+    if not EFFECTIVE_QUANTITY.search(comment):
+        raise ValueError(f"the comment on an EFFECTIVE dose must name its quantity, BED, EQD2 or RBE, got {comment!r}")
+    if histograms is not None:
+        raise ValueError("histograms are of the PHYSICAL dose, so they must not be added to an EFFECTIVE one")
+
+
 def _plan(common: Any, label: str, comment: str) -> Any:
     plan = _instance(common, RT_PLAN, "RTPLAN", f"{label}: reference for the dose")
     plan.RTPlanLabel = label
@@ -118,14 +140,14 @@ def _dose(common: Any, dose_gy: NDArray[Any], grid: Grid, plan: Any, comment: st
     dose.ImageType = ["DERIVED", "SECONDARY"]
     dose.SliceThickness = decimal_string(dz)
     dose.ImagePositionPatient = [decimal_string(v) for v in (x, y, z)]
-    dose.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
+    dose.ImageOrientationPatient = [decimal_string(v) for v in orientation(grid)]
     dose.PixelSpacing = [decimal_string(dy), decimal_string(dx)]
     dose.SamplesPerPixel, dose.PhotometricInterpretation = 1, "MONOCHROME2"
     dose.NumberOfFrames, dose.Rows, dose.Columns = nz, ny, nx
     dose.FrameIncrementPointer = 0x3004000C
     dose.GridFrameOffsetVector = [decimal_string(k * dz) for k in range(nz)]
     dose.BitsAllocated, dose.BitsStored, dose.HighBit, dose.PixelRepresentation = 32, 32, 31, 0
-    dose.DoseUnits, dose.DoseType, dose.DoseSummationType = "GY", "PHYSICAL", "PLAN"
+    dose.DoseUnits, dose.DoseSummationType = "GY", "PLAN"
     dose.DoseComment = comment
     if series is not None and series.modality == "CT":
         dose.TissueHeterogeneityCorrection = "IMAGE"

@@ -1,9 +1,9 @@
-"""A DICOM image series as an axis-aligned volume: choosing the files, sorting the slices, checking the geometry."""
+"""DICOM image series: choosing the files, what each slice says of its place and scale, decoding its pixels."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,20 @@ import pydicom
 import pydicom.encaps
 import pydicom.pixels
 from numpy.typing import NDArray
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Volume
-from mcdose.io.copies import without_copies
-from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, placed_grid, require_held
-from mcdose.io.multiframe import frame_headers, is_enhanced, require_whole
+from mcdose.grid import Volume
+from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, require_held
+from mcdose.io.multiframe import frame_headers, is_enhanced
 from mcdose.io.quiet import native_messages
-from mcdose.io.repeats import require_one_each
 
 GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
 DICOM_NAMES = (".dcm", ".dicom", ".ima")  # a file of such a name that is no DICOM file is damaged, not left out
-AXIS_TOLERANCE = 1e-3  # largest component of a direction cosine off its axis (0.06 degrees)
-IN_PLANE_TOLERANCE_MM = 0.1  # slices shifted against each other by more than this are sheared
-DUPLICATE_MM = 0.01  # slices closer than this are at the same position
-SPACING_TOLERANCE_MM = 0.1  # positions are often rounded to a tenth of a millimetre
-SPACING_TOLERANCE = 0.02  # of the slice spacing, where that is more
+UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Slice:
-    """One axial image: a file, or one frame of a multi-frame file.
+    """One plane of an image: a file, or one frame of a multi-frame file.
 
     Positions [mm], spacing (between rows, between columns) [mm]; the value is `slope * stored + intercept`.
     """
@@ -72,52 +68,6 @@ class Slice:
     spacing: tuple[float, float]
     slope: float
     intercept: float
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Slices in ascending z with their grid; `flip_y`, `flip_x` say which in-plane axes run against the grid."""
-
-    path: Path
-    slices: tuple[Slice, ...]
-    grid: Grid
-    flip_y: bool
-    flip_x: bool
-
-    def values(self) -> NDArray[np.float32]:
-        """Rescaled pixel values, shape `grid.shape`; raise if any is not finite."""
-        out = np.empty(self.grid.shape, dtype=np.float32)
-        decoded: tuple[Path, NDArray[Any]] | None = None
-        for z, image in enumerate(self.slices):
-            if decoded is None or decoded[0] != image.path:
-                decoded = (image.path, _pixels(image.path))
-            stored = decoded[1] if image.frame is None else decoded[1][image.frame]
-            if stored.shape != self.grid.shape[1:]:
-                raise InputError(f"{image.path}: pixel data has shape {stored.shape}, not {self.grid.shape[1:]}")
-            out[z] = stored * image.slope + image.intercept
-            if not np.isfinite(out[z]).all():
-                raise InputError(
-                    f"{image.path}: rescaled values must be finite, {np.count_nonzero(~np.isfinite(out[z]))} are not "
-                    f"(RescaleSlope {image.slope:g}, RescaleIntercept {image.intercept:g})"
-                )
-        if self.flip_y:
-            out = out[:, ::-1]
-        if self.flip_x:
-            out = out[:, :, ::-1]
-        return np.ascontiguousarray(out)
-
-    def series(self) -> Series:
-        """Make the record of this series."""
-        first = self.slices[0].header
-        return Series(
-            modality=str(first.get("Modality", "")),
-            study_uid=str(first.get("StudyInstanceUID", "")),
-            series_uid=str(first.get("SeriesInstanceUID", "")),
-            frame_of_reference_uid=str(first.get("FrameOfReferenceUID", "")),
-            sop_class_uid=str(first.get("SOPClassUID", "")),
-            instance_uids=tuple(dict.fromkeys(str(s.header.SOPInstanceUID) for s in self.slices)),
-            header=first,
-        )
 
 
 def existing(path: str | Path) -> Path:
@@ -140,6 +90,7 @@ def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
                 if file.suffix.lower() in DICOM_NAMES:
                     raise
                 continue
+            _require_whole(file, header)
             if "SOPClassUID" in header:
                 headers.append((file, header))
             elif header.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
@@ -150,52 +101,15 @@ def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
     return headers
 
 
-def read_stack(path: Path, headers: list[tuple[Path, Any]]) -> Stack:
-    """Sort the slices of one series along z and check that they make an even axial grid."""
-    return stack_of(path, slices_of(path, headers))
-
-
-def slices_of(path: Path, headers: list[tuple[Path, Any]]) -> list[Slice]:
-    """Place the images of one series, one of each SOPInstanceUID; raise if positions have several."""
-    files = without_copies(path, headers)
-    require_whole(path, files)
-    slices: list[Slice] = []
-    for file, header in files:
-        with damage(file, "its header is damaged"):
-            slices += _slices(file, header)
-    require_one_each(path, slices, DUPLICATE_MM)
-    return slices
-
-
-def stack_of(path: Path, slices: list[Slice]) -> Stack:
-    """Sort slices along z and check that they make an even axial grid."""
-    _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
-    _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
-    _same(path, slices, lambda s: (int(s.header.Rows), int(s.header.Columns)), 0.0, "sizes (rows, columns)")
-    flip_x, flip_y = _in_plane_flips(path, slices[0])
-    slices.sort(key=lambda s: float(s.position[2]))
-    dz = _even_spacing(path, slices)
-    corner = np.array([s.position[:2] for s in slices])
-    shift = np.ptp(corner, axis=0).max()
-    if shift > IN_PLANE_TOLERANCE_MM:
-        raise InputError(
-            f"{path}: slices are shifted sideways against each other by {shift:.2f} mm over the series "
-            f"(sheared, gantry tilt {_tilt(slices[0].header)}); an upright stack is needed"
-        )
-    rows, columns = int(slices[0].header.Rows), int(slices[0].header.Columns)
-    dy, dx = slices[0].spacing
-    x, y = corner[0]
-    grid = placed_grid(
-        path,
-        (len(slices), rows, columns),
-        (dz, dy, dx),
-        (
-            float(slices[0].position[2]),
-            float(y - (rows - 1) * dy if flip_y else y),
-            float(x - (columns - 1) * dx if flip_x else x),
-        ),
-    )
-    return Stack(path, tuple(slices), grid, flip_y, flip_x)
+def _require_whole(path: Path, header: Any) -> None:
+    """Raise if an element is shorter than it declares: pydicom takes what is left of a sequence for all of it."""
+    for tag in header.keys():  # noqa: SIM118
+        raw = header.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.value is not None and raw.length not in (len(raw.value), UNDEFINED):
+            raise InputError(
+                f"{path}: {keyword_for_tag(tag) or tag} must have {raw.length} bytes, got {len(raw.value)}; "
+                "the file may be cut short"
+            )
 
 
 def require_pixels(path: Path, header: Any) -> None:
@@ -223,7 +137,8 @@ def require_grey(path: Path, header: Any) -> None:
         raise InputError(f"{path}: PhotometricInterpretation must be MONOCHROME2, more is brighter, got {shades}")
 
 
-def _slices(path: Path, header: Any) -> list[Slice]:
+def slices_of(path: Path, header: Any) -> list[Slice]:
+    """Return the slices of one file: itself, or its frames."""
     require_pixels(path, header)
     require_grey(path, header)
     if int(header.get("NumberOfFrames", None) or 1) > 1 and not is_enhanced(header):
@@ -264,69 +179,6 @@ def slice_of(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
     )
 
 
-def _same(path: Path, slices: list[Slice], value: Callable[[Slice], Any], tolerance: float, what: str) -> None:
-    first = np.asarray(value(slices[0]), dtype=float)
-    for image in slices[1:]:
-        other = np.asarray(value(image), dtype=float)
-        if np.abs(other - first).max() > tolerance:
-            raise InputError(
-                f"{path}: slices differ in their {what}: {first.tolist()} in {slices[0].path.name}, "
-                f"{other.tolist()} in {image.path.name}"
-            )
-
-
-def _tilt(header: Any) -> str:
-    value = header.get("GantryDetectorTilt")
-    return "not stated" if value is None else f"{float(value):g} degrees"
-
-
-def _in_plane_flips(path: Path, image: Slice) -> tuple[bool, bool]:
-    """Whether columns run against x and rows against y; raise unless both lie along their axis."""
-    row, column = image.orientation[:3], image.orientation[3:]
-    lengths = np.linalg.norm(row), np.linalg.norm(column)
-    if max(abs(length - 1.0) for length in lengths) > AXIS_TOLERANCE:
-        raise InputError(f"{path}: ImageOrientationPatient must be two unit vectors, got {image.orientation.tolist()}")
-    off_axis = max(abs(row[1]), abs(row[2]), abs(column[0]), abs(column[2]))
-    if off_axis > AXIS_TOLERANCE:
-        upright = abs(float(np.cross(row, column)[2]))
-        angle = np.degrees(np.arccos(min(upright, 1.0)))
-        raise InputError(
-            f"{path}: image planes are not axial: their normal is {angle:.1f} degrees off the patient's long axis "
-            f"(ImageOrientationPatient {image.orientation.tolist()}, gantry tilt {_tilt(image.header)}); "
-            "oblique, tilted, coronal and sagittal stacks must be resampled to axial slices first"
-        )
-    return bool(row[0] < 0), bool(column[1] < 0)
-
-
-def _even_spacing(path: Path, slices: list[Slice]) -> float:
-    """Slice spacing [mm] of slices sorted by z; raise for too few, double, missing or uneven ones."""
-    if len(slices) < 2:
-        raise InputError(f"{path}: only {len(slices)} slice, at least 2 are needed to make a volume")
-    z = np.array([s.position[2] for s in slices])
-    gaps = np.diff(z)
-    if gaps.min() < DUPLICATE_MM:
-        k = int(gaps.argmin())
-        raise InputError(
-            f"{path}: two slices at the same position z = {z[k]:.3f} mm: "
-            f"{slices[k].path.name} and {slices[k + 1].path.name}"
-        )
-    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])  # the lower median: a lone gap beside one good step is the gap
-    k = int(gaps.argmax())
-    if gaps[k] > 1.5 * usual:
-        raise InputError(
-            f"{path}: slice missing between z = {z[k]:.3f} and {z[k + 1]:.3f} mm: "
-            f"the gap is {gaps[k]:.3f} mm, the usual spacing {usual:.3f} mm"
-        )
-    spacing = float((z[-1] - z[0]) / (len(z) - 1))
-    off = np.abs(z - (z[0] + spacing * np.arange(len(z))))
-    if off.max() > max(SPACING_TOLERANCE_MM, SPACING_TOLERANCE * spacing):
-        raise InputError(
-            f"{path}: uneven slice spacing, from {gaps.min():.3f} to {gaps.max():.3f} mm "
-            f"(z = {z[int(off.argmax())]:.3f} mm is {off.max():.3f} mm off an even stack)"
-        )
-    return round(spacing, 6)  # a nanometre: positions are decimal numbers, their differences are not
-
-
 def decoder(syntax: str) -> str:
     """Name the decoder for a compressed transfer syntax, "" for any: GDCM ends the process on some damaged data."""
     gentle = [name for name in pydicom.pixels.get_decoder(syntax).available_plugins if name in GENTLE_DECODERS]
@@ -346,7 +198,7 @@ def _check_jpeg_2000(path: Path, dataset: Any) -> None:
             raise InputError(f"{path}: pixel data cannot be decoded: a JPEG 2000 stream of another size than the image")
 
 
-def _pixels(path: Path) -> NDArray[Any]:
+def pixels(path: Path) -> NDArray[Any]:
     """Decode the stored values; raise if they are missing, cut short or, as far as a decoder can tell, damaged."""
     messages: list[str] = []
     with damage(path, "pixel data cannot be decoded"):

@@ -20,13 +20,14 @@ FIELDS = ("unit", "nuclide", "reference_time_h")
 class SideCar:
     """What a side-car says; None where it says nothing.
 
-    `reference_time_h`: hours after administration that the activity is at, 0 unless stated.
+    `reference_time_h`: hours after administration that the activity is at, 0 unless stated, which `states_time` says.
     """
 
     path: Path
     unit: str | None = None
     nuclide: str | None = None
     reference_time_h: float = 0.0
+    states_time: bool = False
 
 
 def read_sidecar(image: Path) -> SideCar | None:
@@ -46,7 +47,9 @@ def read_sidecar(image: Path) -> SideCar | None:
     unknown = sorted(set(fields) - set(FIELDS))
     if unknown:
         raise InputError(f"side-car {path} must have no keys but {', '.join(FIELDS)}; unknown: {', '.join(unknown)}")
-    return SideCar(path, _unit(path, fields), _nuclide(path, fields), _hours(path, fields))
+    return SideCar(
+        path, _unit(path, fields), _nuclide(path, fields), _hours(path, fields), "reference_time_h" in fields
+    )
 
 
 def _unit(path: Path, fields: dict[str, Any]) -> str | None:

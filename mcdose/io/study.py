@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mcdose import __version__
+from mcdose.grid import Grid
 from mcdose.io.series import Series
 
 PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
@@ -118,6 +119,11 @@ def reference(sop_class_uid: str, sop_instance_uid: str) -> Any:
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class_uid, sop_instance_uid
     return item
+
+
+def orientation(grid: Grid) -> tuple[float, ...]:
+    """ImageOrientationPatient of a grid: the directions of a row, along x, and of a column, along y, as (x, y, z)."""
+    return (*grid.direction[2][::-1], *grid.direction[1][::-1])
 
 
 def _text(value: Any) -> Any:

@@ -13,7 +13,6 @@ from mcdose.grid import Volume
 from mcdose.io.damage import DEFLATE_RATIO, damage, placed_grid, require_held
 from mcdose.io.metaheader import check_meta_header
 from mcdose.io.quiet import native_messages
-from mcdose.io.series import AXIS_TOLERANCE
 
 NIFTI = (".nii", ".nii.gz")
 META_IMAGE = (".mha", ".mhd")
@@ -27,7 +26,7 @@ def is_voxel_file(path: Path) -> bool:
 
 
 def read_voxel_file(path: Path) -> Volume:
-    """Read a three-dimensional NIfTI or MetaImage file; axes are reordered to ascending (z, y, x) in LPS.
+    """Read a three-dimensional NIfTI or MetaImage file; axes are reordered to (z, y, x) in LPS, as near as they can be.
 
     Values keep the type that the file gives them (scaled ones are float64).
     """
@@ -57,13 +56,9 @@ def _read_nifti(path: Path) -> Volume:
     ratio = DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1
     require_held(path, image.shape, header.get_data_dtype().itemsize, path.stat().st_size, ratio)
     values = np.asanyarray(image.dataobj).reshape(shape)
-    codes = nibabel.orientations
-    turn = codes.ornt_transform(codes.io_orientation(image.affine), codes.axcodes2ornt(("L", "P", "S")))
-    values = codes.apply_orientation(values, turn)
-    to_ras = image.affine @ codes.inv_ornt_aff(turn, shape)
-    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ to_ras
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
     to_lps[:3] *= NIFTI_UNIT_MM[unit]
-    return _upright(path, values.transpose(2, 1, 0), to_lps[:3, :3], to_lps[:3, 3])
+    return _placed(path, values.transpose(2, 1, 0), to_lps[:3, :3], to_lps[:3, 3])
 
 
 def _read_meta_image(path: Path) -> Volume:
@@ -83,27 +78,19 @@ def _read_meta_image(path: Path) -> Volume:
             f"{path}: a three-dimensional image with one value per voxel is needed, got size {image.GetSize()} "
             f"with {image.GetNumberOfComponentsPerPixel()} values"
         )
-    image = SimpleITK.DICOMOrient(image, "LPS")
     steps = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    return _upright(path, SimpleITK.GetArrayFromImage(image), steps, np.array(image.GetOrigin()))
+    return _placed(path, SimpleITK.GetArrayFromImage(image), steps, np.array(image.GetOrigin()))
 
 
-def _upright(path: Path, values: NDArray[Any], steps: NDArray[np.float64], origin: NDArray[np.float64]) -> Volume:
+def _placed(path: Path, values: NDArray[Any], steps: NDArray[np.float64], origin: NDArray[np.float64]) -> Volume:
     """Make a volume of (z, y, x) values; column k of `steps` is the way from a voxel to the next along x, y, z [mm]."""
     if values.dtype.kind not in "biuf":
         raise InputError(f"{path}: one real number per voxel is needed, got {values.dtype}")
     lengths = np.linalg.norm(steps, axis=0)
-    if not (np.isfinite(lengths).all() and lengths.min() > 0):
-        raise InputError(f"{path}: voxel size must be positive, got {lengths.tolist()} mm")
-    cosines = steps / lengths
-    off_axis = np.abs(cosines - np.eye(3)).max()
-    if off_axis > AXIS_TOLERANCE:
-        angle = np.degrees(np.arccos(np.clip(np.diag(cosines), -1, 1))).max()
-        raise InputError(
-            f"{path}: the grid is oblique, its axes are up to {angle:.1f} degrees off those of the patient; "
-            "resample it to an upright grid first"
-        )
+    if not (np.isfinite(lengths).all() and lengths.min() > 0 and np.isfinite(origin).all()):
+        raise InputError(f"{path}: voxel size must be positive, got {lengths.tolist()} mm from {origin.tolist()}")
     dx, dy, dz = (float(v) for v in lengths)
     x, y, z = (float(v) for v in origin)
     nz, ny, nx = values.shape
-    return Volume(np.ascontiguousarray(values), placed_grid(path, (nz, ny, nx), (dz, dy, dx), (z, y, x)))
+    turn = placed_grid(path, (nz, ny, nx), (dz, dy, dx), (z, y, x), (steps / lengths)[::-1, ::-1].T)
+    return Volume(turn.values(values), turn.grid)

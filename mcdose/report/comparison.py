@@ -23,6 +23,7 @@ from mcdose.report.run import (
     run_layers,
     without_folders,
 )
+from mcdose.report.times import time_tables
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -64,6 +65,7 @@ def comparison_report(
     structures = bool(summary["methods"][REFERENCE.key]["structures"])
     tables = [means(summary), scalings(summary), volumes(summary)] if structures else []
     tables += [gammas(summary), *([gammas_by_structure(summary)] if structures else []), isodoses(summary)]
+    tables += time_tables(case.origin)
     return Report(
         title=f"{summary['nuclide']} absorbed dose by three methods",
         lead=f"Monte Carlo with {reference.histories:,} histories, convolution and local deposition, dose to "

@@ -47,7 +47,7 @@ class Pictures:
 
 def pictures(report: Report, most_voxels: int = MOST_VOXELS) -> Pictures:
     """Take the images of a report, cropped and averaged if they have more than `most_voxels`."""
-    grid, box, factors, note = report.grid, (slice(None),) * 3, (1, 1, 1), ""
+    grid, box, factors, note = report.grid.own, (slice(None),) * 3, (1, 1, 1), ""
     if int(np.prod(grid.shape)) > most_voxels:
         box = _filled(report)
         grid = _part(grid, box)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mcdose.citations import citations
 from mcdose.report.contents import Layer, Report, Table
+from mcdose.report.times import time_facts, time_tables
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -64,7 +65,7 @@ def run_report(
         layers=run_layers(result, scored),
         curves={method: curves},
         dose_to=str(summary["dose_to"]),
-        tables=(structure_table(summary),) if summary["structures"] else (),
+        tables=(*((structure_table(summary),) if summary["structures"] else ()), *time_tables(case.origin)),
         balance=balance(result),
         warnings=without_folders(summary["warnings"], case),
         notes=tuple(summary["notes"]),
@@ -137,13 +138,16 @@ def case_facts(case: Case, summary: Mapping[str, Any]) -> tuple[tuple[str, str],
         facts.append(("Decay correction", str(origin["decay_correction"])))
     if origin.get("activity_from"):
         facts.append(("Activity from", str(origin["activity_from"])))
+    facts += time_facts(origin, summary["total_decays"])
     shape = " × ".join(str(size) for size in case.grid.shape)
     sides = " × ".join(f"{side:.5g}" for side in case.grid.voxel_mm)
+    angle = "" if case.grid.upright else f"{case.grid.turn_deg:.1f}° from the patient's axes"
+    turn = f", turned by {angle}; pictures and places follow the grid" if angle else ""
     return (
         *facts,
         ("CT calibration", str(origin.get("calibration"))),
         ("Media", ", ".join(case.media)),
-        ("Dose grid", f"{shape} voxels of {sides} mm (z, y, x)"),
+        ("Dose grid", f"{shape} voxels of {sides} mm (z, y, x){turn}"),
     )
 
 
@@ -202,7 +206,9 @@ def balance(result: DoseResult) -> Table | None:
 
 def without_folders(sentences: Iterable[str], case: Case) -> tuple[str, ...]:
     """Cut the paths of the images in sentences down to their last part."""
-    folders = {str(case.origin[key])[: -len(last_part(case.origin[key]))] for key in IMAGES if case.origin.get(key)}
+    paths = [str(case.origin[key]) for key in IMAGES if case.origin.get(key)]
+    paths += [point["path"] for point in case.origin.get("time_points", {}).get("points", ())]
+    folders = {path[: -len(last_part(path))] for path in paths}
     return tuple(_without(sentence, folders) for sentence in sentences)
 
 
