@@ -18,6 +18,7 @@ from mcdose.dose_grid import dose_grid as choose_grid
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.media import medium
+from mcdose.registered import registered, require_same_frame
 
 if TYPE_CHECKING:
     from mcdose.io.activity import Activity
@@ -78,6 +79,7 @@ def read_case(
     residual_gbq: float = 0.0,
     counts_in: str | None = None,
     resample: bool = False,
+    registration: str | Path | None = None,
     time_fit: str = "physical",
     fit_per: str = "voxel",
     ct_series: str | None = None,
@@ -104,6 +106,8 @@ def read_case(
     ct_series, activity_series : SeriesInstanceUID of the series to read, where a folder holds several; of several time
         points, one for each
     resample : make even stacks of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
+    registration : DICOM REG, ITK transform or matrix that takes the activity image to the CT, see
+        `mcdose.io.registration.read_registration`; None = they lie as their coordinates say
     time_fit : of several time points: "physical", "mono" or "bi", see `mcdose.time_curve.fit_curve`
     fit_per : of several time points: "voxel" or "structure", see `mcdose.time_activity.time_integrated_activity`
 
@@ -123,6 +127,8 @@ def read_case(
     known = look_up(nuclide)
     wanted = check_dose_grid(dose_grid)
     _require_media(calibration)
+    if registration is not None and not isinstance(activity, str | Path):
+        raise ValueError(f"registration is of one activity image, got {len(activity)}")
     if counts_in is not None and (administered_gbq is None or structures is None):
         raise ValueError("counts_in needs administered_gbq and structures")
     images = [activity] if isinstance(activity, str | Path) else list(activity)
@@ -150,7 +156,10 @@ def read_case(
     source = sources[0]
     points = time_points(images, sources) if len(images) > 1 else ()
     image = read_ct(ct, series_uid=ct_series, resample=resample)
-    _require_same_frame(activity, source.series, ct, image.series)
+    moved = None
+    if registration is not None:
+        source, moved = registered(source, registration, image.series)
+    require_same_frame(activity, source.series, ct, image.series)
     warning = require_coverage(source.volume, image.volume.grid)
     if warning is not None:
         LOGGER.warning("%s", warning)
@@ -177,6 +186,7 @@ def read_case(
         "activity_outside_ct_fraction": outside_fraction(source.volume, image.volume.grid),
         "calibration": calibration.name,
         "dose_grid": wanted if isinstance(wanted, str) else list(wanted),
+        "registration": moved,
     }
     tia_bq_s = None
     if points:
@@ -283,8 +293,8 @@ def tissue(ct: Volume, grid: Grid, calibration: Calibration) -> Tissue:
     from mcdose.resample import average
 
     air = float(calibration.density([AIR_HU])[0])
-    density = average(Volume(calibration.density(ct.values), ct.grid), grid, air).values
-    hu = average(Volume(np.maximum(ct.values, np.float32(AIR_HU)), ct.grid), grid, AIR_HU).values
+    density = average(ct, grid, air, calibration.density).values
+    hu = average(ct, grid, AIR_HU, lambda values: np.maximum(values, np.float32(AIR_HU))).values
     return Tissue(density, calibration.medium_index(hu), np.rint(np.clip(hu, *INT16)).astype(np.int16))
 
 
@@ -294,15 +304,3 @@ def _require_media(calibration: Calibration) -> None:
             medium(name)
         except ValueError as error:
             raise InputError(f"calibration {calibration.name}: {error}") from error
-
-
-def _require_same_frame(activity: str | Path, source: Series | None, ct: str | Path, image: Series | None) -> None:
-    """Refuse images whose coordinates do not refer to the same origin."""
-    if source is None or image is None:
-        return
-    frames = source.frame_of_reference_uid, image.frame_of_reference_uid
-    if all(frames) and frames[0] != frames[1]:
-        raise InputError(
-            f"{activity} and {ct} must share a frame of reference, got {frames[0]} and {frames[1]}: "
-            "register and resample one to the other first"
-        )

@@ -163,6 +163,11 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
         "--resample", action="store_true", help="make even stacks of slices that are tilted, unevenly spaced or missing"
     )
+    command.add_argument(
+        "--registration",
+        metavar="PATH",
+        help="takes the activity image to the CT: DICOM REG, ITK transform, or text with a 4 x 4 matrix in LPS mm",
+    )
     times = command.add_argument_group("several time points", "the first image gives the grid")
     times.add_argument(
         "--time-fit",

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid
+from mcdose.grid import Grid, covering
 
 MOST_VOXELS = 512**3
 SHORTEST_MM, LONGEST_MM = 0.1, 100.0
@@ -51,18 +51,7 @@ def dose_grid(wanted: str | tuple[float, float, float], activity: Grid, ct: Grid
     elif isinstance(wanted, str):
         grid = ct
     else:
-        grid = _covering(activity, wanted)
+        grid = covering(activity.corners_mm(), wanted)
     if math.prod(grid.shape) > MOST_VOXELS:
         raise InputError(f"the dose grid must have at most {MOST_VOXELS} voxels, got {grid.shape}")
     return grid
-
-
-def _covering(activity: Grid, sides: tuple[float, float, float]) -> Grid:
-    corners = activity.corners_mm()
-    shape, origin = [], []
-    for side, low, high in zip(sides, corners.min(axis=0).tolist(), corners.max(axis=0).tolist(), strict=True):
-        length = high - low
-        count = max(1, math.ceil(length / side - 1e-9))
-        shape.append(count)
-        origin.append(low - 0.5 * (count * side - length) + 0.5 * side)
-    return Grid((shape[0], shape[1], shape[2]), sides, (origin[0], origin[1], origin[2]))

@@ -19,4 +19,4 @@ class InputError(ValueError):
 
 
 class Cancelled(RuntimeError):
-    """A run was cancelled before its first batch ended, so there is no result to give."""
+    """A run was cancelled before its first batch ended, or while images were read, so there is no result to give."""

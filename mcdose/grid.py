@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -141,6 +142,23 @@ def placed(
         return Grid(shape, (dz, dy, dx), (z, y, x))
     rows = [(float(row[0]), float(row[1]), float(row[2])) for row in turn]
     return Grid(shape, (dz, dy, dx), (z, y, x), (rows[0], rows[1], rows[2]))
+
+
+def covering(corners_mm: NDArray[np.float64], sides: Vector) -> Grid:
+    """Make an upright grid of voxels of given sides (z, y, x) that covers points (n, 3), with what is too much shared.
+
+    Parameters
+    ----------
+    corners_mm : (z, y, x) [mm]
+    sides : [mm]
+    """
+    shape, origin = [], []
+    for side, low, high in zip(sides, corners_mm.min(axis=0).tolist(), corners_mm.max(axis=0).tolist(), strict=True):
+        length = high - low
+        count = max(1, math.ceil(length / side - 1e-9))
+        shape.append(count)
+        origin.append(low - 0.5 * (count * side - length) + 0.5 * side)
+    return Grid((shape[0], shape[1], shape[2]), sides, (origin[0], origin[1], origin[2]))
 
 
 def orthogonal(axes: ArrayLike) -> NDArray[np.float64]:

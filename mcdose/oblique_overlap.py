@@ -9,6 +9,7 @@ the axes within a box is left out. All content is kept but for rounding, and a u
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from mcdose.grid import Grid
 from mcdose.jit import compiled, launcher
 
-PART = 0.25  # of a target voxel, the longest edge of a box along an axis of the target
-MOST_PARTS = 32  # along one axis of a source voxel
+FINE, COARSE = 0.25, 0.5  # of a target voxel, the longest edge of a box; coarse where the cover is divided out
+SLAB = 16  # planes
 THIN = 1e-3  # of a target voxel, the shortest edge: the distribution function divides by all three
 
 
@@ -34,7 +35,13 @@ class Collected(NamedTuple):
 
 
 def collect(
-    values: NDArray[Any], matrix: NDArray[np.float64], shape: tuple[int, int, int], *, cover: bool = False
+    values: NDArray[Any],
+    matrix: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    *,
+    cover: bool = False,
+    part: float = FINE,
+    of: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
 ) -> Collected:
     """Share the content of voxels among those of another grid.
 
@@ -44,97 +51,139 @@ def collect(
     matrix : (4, 4), from voxel indices (z, y, x, 1) to those of the target
     shape : of the target
     cover : add up the volumes too
+    part : longest edge of a box, in target voxels
+    of : what is shared, of the values; applied to few planes at once, so that no copy of all is made
     """
     linear = matrix[:3, :3]
-    parts = [min(MOST_PARTS, max(1, math.ceil(reach / PART - 1e-9))) for reach in np.abs(linear).max(axis=0)]
+    parts = [max(1, math.ceil(reach / part - 1e-9)) for reach in np.abs(linear).max(axis=0)]
     edges = np.maximum(np.abs(linear) / np.array(parts), THIN)
     target = np.zeros(shape, dtype=np.float64)
     covered = np.zeros(shape if cover else (0, 0, 0), dtype=np.float64)
-    outside = np.zeros(1)
-    stored = np.ascontiguousarray(values, dtype=None if values.dtype in (np.float32, np.float64) else np.float64)
-    _collect(stored, matrix, np.array(parts), edges, abs(np.linalg.det(linear)), target, covered, outside)
-    return Collected(target, covered, float(outside[0]))
+    outside = 0.0
+    for first in range(0, len(values), SLAB):
+        slab = values[first : first + SLAB] if of is None else of(values[first : first + SLAB])
+        stored = np.ascontiguousarray(slab, dtype=None if slab.dtype in (np.float32, np.float64) else np.float64)
+        begin = matrix[:3, 3] + first * matrix[:3, 0]
+        halves = 0.5 * edges.sum(axis=1)
+        outside += _collect(stored, linear, begin, np.array(parts), halves, corners_of(edges), target, covered)
+    return Collected(target, covered * abs(np.linalg.det(linear)), float(outside))
 
 
 def index_matrix(source: Grid, target: Grid) -> NDArray[np.float64]:
     """Return the matrix (4, 4) from voxel indices (z, y, x, 1) of one grid to those of another."""
+    return index_matrix_of(source.affine, target)
+
+
+def index_matrix_of(affine: NDArray[np.float64], target: Grid) -> NDArray[np.float64]:
+    """Return the same for a source that is placed by an affine, as `Grid.affine`, with axes at any angles."""
     to_zyx = np.eye(4)[[2, 1, 0, 3]]
-    return np.asarray(to_zyx @ np.linalg.solve(target.affine, source.affine) @ to_zyx)
+    return np.asarray(to_zyx @ np.linalg.solve(target.affine, affine) @ to_zyx)
+
+
+def corners_of(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what `below` sums over: (axes, 8, 2), a corner of a box and the factor of its cube, for each axis.
+
+    Parameters
+    ----------
+    edges : (axes, 3), projections of the edges of a box on each axis, not zero
+    """
+    signs = np.array([[a, b, c] for a in (1, -1) for b in (1, -1) for c in (1, -1)])
+    factors = signs.prod(axis=1) / (6.0 * edges.prod(axis=1, keepdims=True))
+    return np.ascontiguousarray(np.stack([0.5 * edges @ signs.T, factors], axis=-1))
 
 
 @compiled
-def below(place, edges):  # type: ignore[no-untyped-def]
+def below(place, corners):  # type: ignore[no-untyped-def]
     """Return the part of a box below a place seen from its middle: the distribution of three uniform variables' sum.
 
     Parameters
     ----------
     place : along an axis
-    edges : (3,), projections of the edges of the box on that axis, not zero
+    corners : (8, 2), of `corners_of`
 
     Source
     ------
     Bradley and Gupta, Ann Inst Stat Math 54:689 (2002)
     """
     total = 0.0
-    for signs in range(8):
-        corner, sense = place, 1.0
-        for b in range(3):
-            if signs >> b & 1:
-                corner -= 0.5 * edges[b]
-                sense = -sense
-            else:
-                corner += 0.5 * edges[b]
-        if corner > 0.0:
-            total += sense * corner * corner * corner
-    return total / (6.0 * edges[0] * edges[1] * edges[2])
+    for k in range(8):
+        beyond = max(place + corners[k, 0], 0.0)
+        total += corners[k, 1] * beyond * beyond * beyond
+    return total
 
 
 @compiled
-def _share(cell, place, half, edges):  # type: ignore[no-untyped-def]
-    """Return the part of a box in the cell from `cell` to `cell` + 1."""
-    upper = 1.0 if cell + 1.0 >= place + half else below(cell + 1.0 - place, edges)
-    lower = 0.0 if cell <= place - half else below(cell - place, edges)
-    return upper - lower
+def _shares(place, half, corners):  # type: ignore[no-untyped-def]
+    """Return the first cell that a box reaches, and its parts in this and the next two; cell k ends at k + 1."""
+    first = math.floor(place - half)
+    if place + half <= first + 1.0:
+        return first, (1.0, 0.0, 0.0)
+    one = below(first + 1.0 - place, corners)
+    if place + half <= first + 2.0:
+        return first, (one, 1.0 - one, 0.0)
+    two = below(first + 2.0 - place, corners)
+    return first, (one, two - one, 1.0 - two)
+
+
+@compiled
+def _reach(low, high, start, step, most):  # type: ignore[no-untyped-def]
+    """Return from where to where `start` + x `step` is between `low` and `high`, as a range within 0 to `most`."""
+    if step == 0.0:
+        return (0, most) if low < start < high else (0, 0)
+    near, far = (low - start) / step, (high - start) / step
+    if step < 0.0:
+        near, far = far, near
+    return math.floor(min(max(near, 0.0), float(most))), math.ceil(min(max(far + 1.0, 0.0), float(most)))
 
 
 @launcher
-def _collect(values, matrix, parts, edges, volume, target, covered, outside):  # type: ignore[no-untyped-def]
+def _collect(values, linear, begin, parts, halves, corners, target, covered):  # type: ignore[no-untyped-def]
+    """Add to the target and its cover, and return what fell beside it."""
     nz, ny, nx = values.shape
     tz, ty, tx = target.shape
     number = parts[0] * parts[1] * parts[2]
     cover = covered.size > 0
-    half_z = 0.5 * (edges[0, 0] + edges[0, 1] + edges[0, 2])
-    half_y = 0.5 * (edges[1, 0] + edges[1, 1] + edges[1, 2])
-    half_x = 0.5 * (edges[2, 0] + edges[2, 1] + edges[2, 2])
-    for z, y, x in np.ndindex(nz, ny, nx):
-        value = values[z, y, x] / number
-        if value == 0.0 and not cover:
-            continue
-        for a, b, c in np.ndindex(parts[0], parts[1], parts[2]):
-            u = z + (a + 0.5) / parts[0] - 0.5
-            v = y + (b + 0.5) / parts[1] - 0.5
-            w = x + (c + 0.5) / parts[2] - 0.5
-            # cell k of the target reaches from k to k + 1
-            qz = matrix[0, 0] * u + matrix[0, 1] * v + matrix[0, 2] * w + matrix[0, 3] + 0.5
-            qy = matrix[1, 0] * u + matrix[1, 1] * v + matrix[1, 2] * w + matrix[1, 3] + 0.5
-            qx = matrix[2, 0] * u + matrix[2, 1] * v + matrix[2, 2] * w + matrix[2, 3] + 0.5
-            if (
-                min(qz + half_z, qy + half_y, qx + half_x) <= 0.0
-                or qz - half_z >= tz
-                or qy - half_y >= ty
-                or qx - half_x >= tx
-            ):
-                outside[0] += value
+    outside = 0.0
+    # cell k of the target reaches from k to k + 1
+    for z, y in np.ndindex(nz, ny):
+        start, stop = 0, nx
+        for axis in range(3):
+            margin = 0.5 * (abs(linear[axis, 0]) + abs(linear[axis, 1]) + abs(linear[axis, 2])) + halves[axis]
+            origin = linear[axis, 0] * z + linear[axis, 1] * y + begin[axis] + 0.5
+            first, last = _reach(-margin, target.shape[axis] + margin, origin, linear[axis, 2], nx)
+            start, stop = max(start, first), min(stop, last)
+        for x in range(nx):
+            if values[z, y, x] != 0.0 and not start <= x < stop:
+                outside += values[z, y, x]
+        for x in range(start, stop):
+            value = values[z, y, x] / number
+            if value == 0.0 and not cover:
                 continue
-            for k in range(math.floor(qz - half_z), math.ceil(qz + half_z)):
-                share_z = _share(k, qz, half_z, edges[0])
-                for j in range(math.floor(qy - half_y), math.ceil(qy + half_y)):
-                    share_y = share_z * _share(j, qy, half_y, edges[1])
-                    for i in range(math.floor(qx - half_x), math.ceil(qx + half_x)):
-                        share_x = share_y * _share(i, qx, half_x, edges[2])
-                        if 0 <= k < tz and 0 <= j < ty and 0 <= i < tx:
-                            target[k, j, i] += value * share_x
-                            if cover:
-                                covered[k, j, i] += volume * share_x / number
-                        else:
-                            outside[0] += value * share_x
+            for a, b, c in np.ndindex(parts[0], parts[1], parts[2]):
+                u = z + (a + 0.5) / parts[0] - 0.5
+                v = y + (b + 0.5) / parts[1] - 0.5
+                w = x + (c + 0.5) / parts[2] - 0.5
+                qz = linear[0, 0] * u + linear[0, 1] * v + linear[0, 2] * w + begin[0] + 0.5
+                qy = linear[1, 0] * u + linear[1, 1] * v + linear[1, 2] * w + begin[1] + 0.5
+                qx = linear[2, 0] * u + linear[2, 1] * v + linear[2, 2] * w + begin[2] + 0.5
+                first_z, shares_z = _shares(qz, halves[0], corners[0])
+                first_y, shares_y = _shares(qy, halves[1], corners[1])
+                first_x, shares_x = _shares(qx, halves[2], corners[2])
+                for k in range(3):
+                    if shares_z[k] == 0.0:
+                        continue
+                    for j in range(3):
+                        if shares_y[j] == 0.0:
+                            continue
+                        for i in range(3):
+                            if shares_x[i] == 0.0:
+                                continue
+                            share = shares_z[k] * shares_y[j] * shares_x[i]
+                            tk, tj, ti = first_z + k, first_y + j, first_x + i
+                            if 0 <= tk < tz and 0 <= tj < ty and 0 <= ti < tx:
+                                target[tk, tj, ti] += value * share
+                                if cover:
+                                    covered[tk, tj, ti] += share / number
+                            else:
+                                outside += value * share
+    return outside

@@ -9,7 +9,7 @@ other: `mcdose.oblique_overlap`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Volume
+from mcdose.grid import Grid, Volume, covering
 
 if TYPE_CHECKING:
     from mcdose.oblique_overlap import Collected
@@ -85,7 +85,9 @@ def conserve(volume: Volume, grid: Grid) -> Conserved:
     return Conserved(Volume(target, grid), _outside(values, volume.grid, grid))
 
 
-def average(volume: Volume, grid: Grid, outside: float) -> Volume:
+def average(
+    volume: Volume, grid: Grid, outside: float, of: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+) -> Volume:
     """Resample an intensive quantity, such as density, to its mean over each target voxel.
 
     Parameters
@@ -93,6 +95,7 @@ def average(volume: Volume, grid: Grid, outside: float) -> Volume:
     volume : source
     grid : target
     outside : value of the space that the source does not cover, such as the density of air
+    of : what is averaged, of the values, such as the density of CT numbers; applied to few planes at once
 
     Returns
     -------
@@ -109,12 +112,12 @@ def average(volume: Volume, grid: Grid, outside: float) -> Volume:
     values = _checked(volume)
     _require_overlap("source", volume.grid, "target", grid)
     if volume.grid.direction != grid.direction:
-        return _turned_average(values, volume.grid, grid, outside)
+        return _turned_average(values, volume.grid, grid, outside, of)
     matrices = [matrix / grid.voxel_mm[axis] for axis, matrix in enumerate(_overlaps(volume.grid, grid))]
     covered_z, covered_y, covered_x = (_shares(matrix.sum(axis=1)) for matrix in matrices)
     covered_yx = np.outer(covered_y, covered_x)
     target = np.full(grid.shape, outside, dtype=np.float32)
-    for z, plane in _planes(values, matrices):
+    for z, plane in _planes(values, matrices, of):
         target[z] = plane + (1.0 - covered_z[z] * covered_yx) * outside
     return Volume(target, grid)
 
@@ -202,7 +205,9 @@ def _shares(sums: Any) -> NDArray[np.float64]:
     return np.where(np.abs(shares - 1.0) < 1e-9, 1.0, shares)
 
 
-def _planes(values: NDArray[Any], matrices: list[Any]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+def _planes(
+    values: NDArray[Any], matrices: list[Any], of: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Planes of the target that the source reaches, in ascending order."""
     along_z, along_y, along_x = matrices
     ready: dict[int, NDArray[np.float64]] = {}
@@ -212,7 +217,8 @@ def _planes(values: NDArray[Any], matrices: list[Any]) -> Iterator[tuple[int, ND
         ready = {source: ready[source] for source in sources if source in ready}
         for source in sources:
             if source not in ready:
-                ready[source] = (along_x @ (along_y @ values[source].astype(np.float64)).T).T
+                plane = values[source] if of is None else of(values[source])
+                ready[source] = (along_x @ (along_y @ plane.astype(np.float64)).T).T
         if sources:
             plane = np.zeros((along_y.shape[0], along_x.shape[0]))
             for weight, source in zip(weights, sources, strict=True):
@@ -220,19 +226,48 @@ def _planes(values: NDArray[Any], matrices: list[Any]) -> Iterator[tuple[int, ND
             yield z, plane
 
 
-def _collected(values: NDArray[Any], source: Grid, target: Grid, *, cover: bool = False) -> Collected:
+def _collected(values: NDArray[Any], source: Grid, target: Grid) -> Collected:
     from mcdose.oblique_overlap import collect, index_matrix
 
-    return collect(values, index_matrix(source, target), target.shape, cover=cover)
+    return collect(values, index_matrix(source, target), target.shape)
 
 
-def _turned_average(values: NDArray[Any], source: Grid, target: Grid, outside: float) -> Volume:
+def _turned_average(
+    values: NDArray[Any],
+    source: Grid,
+    target: Grid,
+    outside: float,
+    of: Callable[[NDArray[Any]], NDArray[Any]] | None,
+) -> Volume:
     """Average over voxels that are turned against the source's, `outside` where it does not reach."""
-    collected = _collected(values, source, target, cover=True)
+    from mcdose.oblique_overlap import COARSE, collect, index_matrix
+
+    collected = collect(values, index_matrix(source, target), target.shape, cover=True, part=COARSE, of=of)
     cover = np.where(_within(source, target), 1.0, np.minimum(collected.cover, 1.0))
     ratio = source.voxel_ml / target.voxel_ml
     mean = np.divide(collected.values * ratio, collected.cover, out=np.zeros(target.shape), where=cover > 0)
     return Volume((mean * cover + (1.0 - cover) * outside).astype(np.float32), target)
+
+
+def transformed(volume: Volume, matrix: NDArray[np.float64]) -> Volume:
+    """Move an extensive quantity by an affine transform, which may scale and shear, to an upright grid.
+
+    Parameters
+    ----------
+    volume : source
+    matrix : (4, 4), takes points (x, y, z, 1) in LPS [mm] to points
+
+    Returns
+    -------
+    Volume
+        float64; voxels of the same size, on a grid that covers all of the source
+    """
+    from mcdose.oblique_overlap import collect, index_matrix_of
+
+    corners = volume.grid.corners_mm()[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
+    target = covering(corners[:, ::-1], volume.grid.voxel_mm)
+    indices = index_matrix_of(matrix @ volume.grid.affine, target)
+    return Volume(collect(_checked(volume), indices, target.shape).values, target)
 
 
 def _within(source: Grid, target: Grid) -> NDArray[np.bool_]:
@@ -249,9 +284,21 @@ def _within(source: Grid, target: Grid) -> NDArray[np.bool_]:
     return inside
 
 
+def _whole(grid: Grid) -> Grid:
+    """Return a grid of one voxel that is all of another."""
+    sides = [n * side for n, side in zip(grid.shape, grid.voxel_mm, strict=True)]
+    middle = grid.position_mm([0.5 * (n - 1) for n in grid.shape])
+    return replace(
+        grid,
+        shape=(1, 1, 1),
+        voxel_mm=(sides[0], sides[1], sides[2]),
+        origin_mm=(float(middle[0]), float(middle[1]), float(middle[2])),
+    )
+
+
 def _outside(values: NDArray[Any], source: Grid, target: Grid) -> float:
     if source.direction != target.direction:
-        return _collected(values, source, target).outside
+        return _collected(values, source, _whole(target)).outside
     inside = [
         _shares(matrix.sum(axis=0) / source.voxel_mm[axis]) for axis, matrix in enumerate(_overlaps(source, target))
     ]

@@ -743,10 +743,10 @@ def test_module_runs_as_a_program():
 
 
 def test_bar():
-    assert bar(0, 100, 0.0) == "[" + "." * 30 + "]   0%  0.00 M histories"
-    assert bar(500_000, 2_000_000, 3.0).endswith(" 25%  0.50 M histories, 9 s to go")
-    assert bar(2_000_000, 2_000_000, 3.0) == "[" + "#" * 30 + "] 100%  2.00 M histories, 0 s to go"
-    assert bar(1_500_000, None, 12.0) == "1.50 M histories, 12 s"
+    assert bar(0, 100, 0.0, "reading images") == "[" + "." * 30 + "]   0%  reading images"
+    assert bar(500_000, 2_000_000, 3.0, "0.50 M histories").endswith(" 25%  0.50 M histories, 9 s to go")
+    assert bar(2_000_000, 2_000_000, 3.0, "2.00 M histories") == "[" + "#" * 30 + "] 100%  2.00 M histories, 0 s to go"
+    assert bar(1_500_000, None, 12.0, "1.50 M histories") == "1.50 M histories, 12 s"
 
 
 def test_bar_on_a_terminal_only(run, patient, tmp_path, monkeypatch):

@@ -12,9 +12,10 @@ from images import CT, ct_series, edit, instance, reference_images, save, slices
 from oriented import OBLIQUE
 from pydicom.uid import generate_uid
 
-from mcdose.errors import InputError
+from mcdose.errors import Cancelled, InputError
 from mcdose.grid import Grid
 from mcdose.io.ct import read_ct
+from mcdose.io.progress import told_to
 
 STORED = np.arange(4 * 5 * 6).reshape(4, 5, 6) * 3
 GRID = Grid((4, 5, 6), (2.0, 1.5, 1.25), (30.0, -20.0, -10.0))
@@ -306,3 +307,16 @@ def test_real_ct_agrees_with_simpleitk():
 def test_odd_real_images_are_refused(name, message):
     with pytest.raises(InputError, match=message):
         read_ct(reference_images() / "odd" / name)
+
+
+def test_reading_tells_how_far_it_has_come(tmp_path):
+    """Headers, then pixels, one step a file; False stops it."""
+    ct_series(tmp_path, STORED)
+    steps = []
+    with told_to(lambda done, total: steps.append((done, total))):
+        read_ct(tmp_path)
+    assert steps == [(k, 8) for k in range(1, 9)]
+    read_ct(tmp_path)
+    assert len(steps) == 8
+    with told_to(lambda done, total: done < 6), pytest.raises(Cancelled):
+        read_ct(tmp_path)

@@ -58,6 +58,7 @@ def test_evened_activity_keeps_the_total(tmp_path):
     expected = (stored.sum(axis=(1, 2)) * [1.0, 2.0, 3.0, 4.0] * slabs).sum() * 20.0 / 1000.0
     activity = read_activity(tmp_path, nuclide="Y-90", resample=True)
     assert activity.total_bq == pytest.approx(expected, rel=1e-6)
+    assert activity.measured_h == pytest.approx(0.125, abs=1e-3)  # all slices at 10:00 for 15 min, as administered
 
 
 def tilted(folder, count=40, step=2.0):

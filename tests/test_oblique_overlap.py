@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume, placed
-from mcdose.oblique_overlap import below, collect, index_matrix
+from mcdose.oblique_overlap import below, collect, corners_of, index_matrix
 from mcdose.resample import average, conserve, covered, meet, outside_fraction
 
 angles = st.floats(-180.0, 180.0)
@@ -44,9 +44,9 @@ def test_all_is_kept_on_any_pair_of_grids(source, target, seed):
     if meet(source, target):
         result = conserve(Volume(values, source), target)
         assert result.volume.values.sum() + result.outside == pytest.approx(values.sum(), rel=1e-6)
-        assert outside_fraction(Volume(values, source), target) == pytest.approx(
-            result.outside / values.sum(), abs=1e-9
-        )
+        # the share outside is found from the target as a whole, which the voxels' edges need not be cut for
+        fraction = outside_fraction(Volume(values, source), target)
+        assert fraction == pytest.approx(result.outside / values.sum(), abs=0.02)
     else:
         assert collected.values.sum() <= 1e-6 * values.sum()  # the rounded edges of boxes may touch
         with pytest.raises(InputError, match="must overlap"):
@@ -61,7 +61,7 @@ def test_part_of_a_box_below_a_place_is_the_distribution_of_a_sum(place, edges):
     ordered = np.sort(edges)
     rest = place - u * ordered[1] - v * ordered[0]
     expected = np.clip(rest / ordered[2] + 0.5, 0.0, 1.0).mean()
-    assert below(place, np.array(edges)) == pytest.approx(expected, abs=2e-5)
+    assert below(place, corners_of(np.array([edges]))[0]) == pytest.approx(expected, abs=2e-5)
 
 
 def brute_force(source, target, count):

@@ -41,7 +41,7 @@ def run_compare(args: argparse.Namespace) -> int:
     folder = Path(args.output)
     require_free(folder, EVERY, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
-        case = load_phantom(args) if args.demo else load_patient(args)
+        case = (load_phantom if args.demo else load_patient)(args, console)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         console.show_held()

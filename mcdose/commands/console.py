@@ -73,13 +73,22 @@ class Console(logging.Handler):
 
     def progress(self, done: int, total: int | None) -> None:
         """Draw how many histories are done, if stderr is a terminal."""
+        self._draw(done, total, f"{done / 1e6:.2f} M histories")
+
+    def reading(self, done: int, total: int) -> None:
+        """Draw how much of an image is read, likewise."""
+        self._draw(done, total, "reading images")
+        if done == total:
+            self.clear()
+
+    def _draw(self, done: int, total: int | None, what: str) -> None:
         now = time.monotonic()
         if not self._bar_shown:
             self._started = now
         if self._silent or not sys.stderr.isatty() or (now - self._bar_drawn < REDRAW_S and done != total):
             return
         self._bar_drawn = now
-        line = bar(done, total, now - self._started)
+        line = bar(done, total, now - self._started, what)
         sys.stderr.write("\r" + line[: shutil.get_terminal_size().columns - 1].ljust(len(line)))
         sys.stderr.flush()
         self._bar_shown = True
@@ -92,12 +101,11 @@ class Console(logging.Handler):
             self._bar_shown = False
 
 
-def bar(done: int, total: int | None, seconds: float) -> str:
-    """Format progress as one line: a bar, the share, the histories, the time still to go."""
-    count = f"{done / 1e6:.2f} M histories"
+def bar(done: int, total: int | None, seconds: float, what: str) -> str:
+    """Format progress as one line: a bar, the share, what is done, the time still to go."""
     if not total:
-        return f"{count}, {seconds:.0f} s"
+        return f"{what}, {seconds:.0f} s"
     share = min(done / total, 1.0)
     filled = round(BAR_WIDTH * share)
     rest = f", {seconds * (1.0 / share - 1.0):.0f} s to go" if share > 0.0 and seconds > 0.0 else ""
-    return f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%}  {count}{rest}"
+    return f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%}  {what}{rest}"

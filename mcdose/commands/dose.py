@@ -47,7 +47,7 @@ def run_demo(args: argparse.Namespace) -> int:
     return _run(args, load_phantom)
 
 
-def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -> int:
+def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace, Console], Case]) -> int:
     from mcdose.io.folder import require_free
     from mcdose.outputs import to_json, write_results
     from mcdose.report.run import run_report
@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace], Case]) -
     folder = Path(args.output)
     require_free(folder, EVERY, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
-        case = load(args)
+        case = load(args, console)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         structure_set = _structure_set(case, parts) if args.dvh_in_rtdose else None

@@ -49,7 +49,7 @@ def check_counts(args: argparse.Namespace) -> None:
 
 
 def check_times(args: argparse.Namespace) -> None:
-    """Refuse a fit over time that cannot be made, before any file is opened."""
+    """Refuse a fit over time that cannot be made, and several images with a registration, before any file is opened."""
     from mcdose.time_points import check_time_fit
 
     with as_input_error():
@@ -61,6 +61,8 @@ def check_times(args: argparse.Namespace) -> None:
             administered=args.administered_gbq is not None,
             called=lambda name: f"--{name.replace('_', '-')}",
         )
+    if args.registration is not None and len(args.activity or [""]) > 1:
+        raise InputError(f"--registration is of one activity image, got {len(args.activity)}")
 
 
 def check_series(args: argparse.Namespace) -> None:
@@ -70,32 +72,35 @@ def check_series(args: argparse.Namespace) -> None:
         raise InputError(f"--activity-series must name one series for each --activity, got {asked} for {there}")
 
 
-def load_patient(args: argparse.Namespace) -> Case:
-    """Read the images that the arguments name."""
+def load_patient(args: argparse.Namespace, console: Console) -> Case:
+    """Read the images that the arguments name, and show how far that has come."""
     from mcdose.case import read_case
+    from mcdose.io.progress import told_to
 
-    return read_case(
-        args.activity[0] if len(args.activity) == 1 else args.activity,
-        args.ct,
-        args.structures,
-        nuclide=args.nuclide,
-        unit=args.activity_unit,
-        calibration=_calibration(args),
-        dose_grid=args.dose_grid,
-        sensitivity_cps_per_mbq=args.sensitivity,
-        administered_gbq=args.administered_gbq,
-        lung_shunt=args.lung_shunt,
-        residual_gbq=args.residual_gbq,
-        counts_in=args.counts_in,
-        ct_series=args.ct_series,
-        activity_series=args.activity_series,
-        resample=args.resample,
-        time_fit=args.time_fit,
-        fit_per=args.fit_per,
-    )
+    with told_to(console.reading):
+        return read_case(
+            args.activity[0] if len(args.activity) == 1 else args.activity,
+            args.ct,
+            args.structures,
+            nuclide=args.nuclide,
+            unit=args.activity_unit,
+            calibration=_calibration(args),
+            dose_grid=args.dose_grid,
+            sensitivity_cps_per_mbq=args.sensitivity,
+            administered_gbq=args.administered_gbq,
+            lung_shunt=args.lung_shunt,
+            residual_gbq=args.residual_gbq,
+            counts_in=args.counts_in,
+            ct_series=args.ct_series,
+            activity_series=args.activity_series,
+            resample=args.resample,
+            registration=args.registration,
+            time_fit=args.time_fit,
+            fit_per=args.fit_per,
+        )
 
 
-def load_phantom(args: argparse.Namespace) -> Case:
+def load_phantom(args: argparse.Namespace, _console: Console) -> Case:
     """Build the phantom that mcdose brings along."""
     from mcdose.case import demo_case
 

@@ -141,7 +141,7 @@ def _read(
     surrogate = _require_nuclide(found, first, nuclide, half_life_s, counts)
     read = measured(stack, unit_there, half_life_s, counts, surrogate=bool(surrogate))
     timing = read.timing
-    measured_h, span_h = _measured_h(read, half_life_s)
+    measured_h, span_h = _measured_h(read, stack.slice_sums(read.values), half_life_s)
     return _checked(
         found,
         read.values,
@@ -160,13 +160,13 @@ def _read(
     )
 
 
-def _measured_h(read: Measured, half_life_s: float | None) -> tuple[float | None, float]:
+def _measured_h(read: Measured, slice_bq: NDArray[np.float64], half_life_s: float | None) -> tuple[float | None, float]:
     """Mean time of the decays, slices weighted by theirs, and the span of the slices [h]."""
     life = half_life_s or (read.timing.half_life_s if read.timing else None)
     times = None if read.timing is None or life is None else mean_times_s(read.timing, life)
     if times is None or life is None:
         return None, 0.0
-    decays = read.values.sum(axis=(1, 2)) * np.exp2((times.min() - times) / life)
+    decays = slice_bq * np.exp2((times.min() - times) / life)
     if not decays.sum() > 0:  # refused later, with the reason
         return None, 0.0
     return float(decays @ times / decays.sum()) / 3600.0, float(np.ptp(times)) / 3600.0

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcdose.errors import InputError
+from mcdose.errors import Cancelled, InputError
 from mcdose.grid import Turned, orthogonal, turned
 
 DEFLATE_RATIO = 1032  # the most that zlib can shrink data by
@@ -29,7 +29,7 @@ def damage(path: Path, what: str = "cannot be read") -> Iterator[None]:
     """
     try:
         yield
-    except (InputError, MemoryError):
+    except (InputError, MemoryError, Cancelled):
         raise
     except Exception as error:
         raise InputError(f"{path}: {what}: {str(error).strip() or type(error).__name__}") from error

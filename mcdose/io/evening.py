@@ -84,6 +84,10 @@ class Evening:
             np.array([bounds[0] + thick / 2, first[0], first[1]]),
         )
 
+    def shared(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the content of the planes of the even stack back to the slices, by how much of each they are."""
+        return np.asarray((overlap_matrix(self._edges(0), self.bounds_mm) / self.voxel_mm[0]) @ sums)
+
     def values(self, stored: NDArray[Any], outside: float) -> NDArray[Any]:
         """Resample values (slices, rows, columns), densities, to `shape`; `outside` where there is no slice."""
         share = overlap_matrix(self.bounds_mm, self._edges(0)) / self.voxel_mm[0]

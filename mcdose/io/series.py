@@ -22,6 +22,7 @@ from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, require_held
 from mcdose.io.multiframe import frame_headers, is_enhanced
+from mcdose.io.progress import tell
 from mcdose.io.quiet import native_messages
 
 GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
@@ -82,7 +83,8 @@ def dicom_headers(path: Path) -> list[tuple[Path, Any]]:
     """Headers of the DICOM files in a folder (its own files, not those of subfolders), or of the one file named."""
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     headers = []
-    for file in files:
+    for k, file in enumerate(files, start=1):
+        tell(k, 2 * len(files))
         with damage(file, "not readable as DICOM"), bounded(file) as opened:
             try:
                 header = pydicom.dcmread(opened, stop_before_pixels=True)

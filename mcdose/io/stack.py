@@ -16,6 +16,7 @@ from mcdose.io.copies import without_copies
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
 from mcdose.io.multiframe import require_whole
+from mcdose.io.progress import tell
 from mcdose.io.repeats import require_one_each
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
@@ -69,6 +70,7 @@ class Stack:
         stored = np.empty((len(self.slices), rows, columns), dtype=np.float32 if factors is None else np.float64)
         decoded: tuple[Path, NDArray[Any]] | None = None
         for k, image in enumerate(self.slices):
+            tell(len(self.slices) + k + 1, 2 * len(self.slices))
             if decoded is None or decoded[0] != image.path:
                 decoded = (image.path, pixels(image.path))
             plane = decoded[1] if image.frame is None else decoded[1][image.frame]
@@ -86,6 +88,13 @@ class Stack:
         if self.evening is not None:
             stored = self.evening.values(stored if floor is None else np.maximum(stored, floor), floor or 0.0)
         return self.turn.values(stored)
+
+    def slice_sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum values on the grid over each slice, (number of slices,)."""
+        axis = self.turn.order.index(0)
+        sums = values.sum(axis=tuple(k for k in range(3) if k != axis), dtype=np.float64)
+        sums = sums[::-1] if self.turn.flips[axis] else sums
+        return np.asarray(sums if self.evening is None else self.evening.shared(sums))
 
     def series(self) -> Series:
         """Make the record of this series."""

@@ -139,6 +139,9 @@ def case_facts(case: Case, summary: Mapping[str, Any]) -> tuple[tuple[str, str],
     if origin.get("activity_from"):
         facts.append(("Activity from", str(origin["activity_from"])))
     facts += time_facts(origin, summary["total_decays"])
+    if origin.get("registration"):
+        moved = origin["registration"]
+        facts.append(("Activity on the CT by", f"{moved['source']} ({moved['kind']})"))
     shape = " × ".join(str(size) for size in case.grid.shape)
     sides = " × ".join(f"{side:.5g}" for side in case.grid.voxel_mm)
     angle = "" if case.grid.upright else f"{case.grid.turn_deg:.1f}° from the patient's axes"

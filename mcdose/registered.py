@@ -1,0 +1,66 @@
+"""The activity image moved to where a registration puts it on the CT."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcdose.errors import InputError
+from mcdose.grid import Volume
+
+if TYPE_CHECKING:
+    from mcdose.io.activity import Activity
+    from mcdose.io.series import Series
+
+LOGGER = logging.getLogger("mcdose")
+
+
+def frame_of(series: Series | None) -> str:
+    """Frame of reference of a series, "" for none."""
+    return "" if series is None else series.frame_of_reference_uid
+
+
+def require_same_frame(activity: str | Path, source: Series | None, ct: str | Path, image: Series | None) -> None:
+    """Refuse images whose coordinates do not refer to the same origin."""
+    frames = frame_of(source), frame_of(image)
+    if all(frames) and frames[0] != frames[1]:
+        raise InputError(
+            f"{activity} and {ct} must share a frame of reference, got {frames[0]} and {frames[1]}: "
+            "a registration (--registration) of one to the other is needed"
+        )
+
+
+def registered(activity: Activity, path: str | Path, ct: Series | None) -> tuple[Activity, dict[str, Any]]:
+    """Put an activity image where a registration file says.
+
+    A rigid transform moves the grid, and no value changes. One with scales or shears moves the voxels' content by
+    overlap to an upright grid of the same voxel size: the activity is kept, the volume is not.
+
+    Parameters
+    ----------
+    activity : as read
+    path : see `mcdose.io.registration.read_registration`
+    ct : series of the CT; None = it has none
+
+    Returns
+    -------
+    activity : in the frame of reference of the CT
+    record : for `Case.origin`: what was read, in plain JSON types
+    """
+    from mcdose.io.registration import read_registration
+    from mcdose.resample import transformed
+
+    found = read_registration(path, from_frame=frame_of(activity.series) or None, to_frame=frame_of(ct) or None)
+    for warning in found.warnings:
+        LOGGER.warning("%s: %s", path, warning)
+    if found.kind == "rigid":
+        volume = Volume(activity.volume.values, activity.volume.grid.moved(found.matrix))
+    else:
+        volume = transformed(activity.volume, found.matrix)
+    series = activity.series
+    if series is not None:
+        series = replace(series, frame_of_reference_uid=frame_of(ct))
+    record = {"path": str(path), "source": found.source, "kind": found.kind, "matrix": found.matrix.tolist()}
+    return replace(activity, volume=volume, series=series), record
