@@ -156,6 +156,12 @@ def real_world(slope, unit="Bq/ml", **more):
     return {"RealWorldValueMappingSequence": [mapping], "DecayCorrection": "ADMIN", **more}
 
 
+def both_ways():
+    one, two = real_world(1.0), real_world(2.0)
+    one["RealWorldValueMappingSequence"] += two["RealWorldValueMappingSequence"]
+    return one
+
+
 @pytest.mark.parametrize("units", [None, "BQML", "CNTS"])
 def test_real_world_values_in_bq_per_ml_are_the_activity(tmp_path, units):
     activity = read_activity(nm_image(tmp_path / "nm", COUNTS, **real_world(2.5, Units=units)), **SPECT)
@@ -171,6 +177,8 @@ def test_real_world_values_of_pet_in_files_of_one_frame(tmp_path):
     ("attributes", "message"),
     [
         (real_world(2.5, Units="BQML", RescaleSlope=2.0), r"real world values in Bq/mL \(2\.5, 0\.0\) must agree"),
+        (both_ways(), r"one mapping to real world values in Bq/mL is needed, got \[\(1\.0, 0\.0\), \(2\.0, 0\.0\)\]"),
+        ({"Modality": "PT", "Units": "BQML"}, "RescaleSlope is needed with Units BQML, got none"),
         (real_world(None), "must be given by RealWorldValueSlope, got a table"),
         (real_world(2.5, "g/ml{SUVbw}"), "activity is in counts"),
     ],

@@ -49,6 +49,9 @@ def emission_stack(path: Path, files: list[tuple[Path, Any]], *, resample: bool 
 
 def _in_becquerel(image: Slice) -> Slice:
     scale = becquerel_scale(image.path, image.header)
+    unit, modality = image.header.get("Units"), image.header.get("Modality")
+    if scale is None and modality == "PT" and unit in ("BQML", "GML") and image.header.get("RescaleSlope") is None:
+        raise InputError(f"{image.path}: RescaleSlope is needed with Units {unit}, got none")
     return image if scale is None else replace(image, slope=scale[0], intercept=scale[1])
 
 

@@ -72,6 +72,7 @@ def becquerel_scale(path: Path, header: Any) -> tuple[float, float] | None:
 
 
 def _real_world_scale(path: Path, header: Any) -> tuple[float, float] | None:
+    found: set[tuple[float, float]] = set()
     for mapping in header.get("RealWorldValueMappingSequence") or ():
         codes = mapping.get("MeasurementUnitsCodeSequence") or ()
         if not any(str(code.get("CodeValue", "")).lower() == "bq/ml" for code in codes):
@@ -79,8 +80,10 @@ def _real_world_scale(path: Path, header: Any) -> tuple[float, float] | None:
         slope, intercept = mapping.get("RealWorldValueSlope"), mapping.get("RealWorldValueIntercept")
         if slope is None:
             raise InputError(f"{path}: real world values in Bq/mL must be given by RealWorldValueSlope, got a table")
-        return float(slope), float(intercept or 0.0)
-    return None
+        found.add((float(slope), float(intercept or 0.0)))
+    if len(found) > 1:
+        raise InputError(f"{path}: one mapping to real world values in Bq/mL is needed, got {sorted(found)}")
+    return found.pop() if found else None
 
 
 def _philips_factor(header: Any) -> float | None:
