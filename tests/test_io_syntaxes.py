@@ -7,6 +7,7 @@ import pydicom
 import pytest
 from images import ct_series
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     HTJ2K,
     MPEG4HP41,
@@ -97,6 +98,34 @@ def test_every_lossless_transfer_syntax_gives_the_same_values(tmp_path, syntax, 
         assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
     np.testing.assert_array_equal(read_ct(tmp_path).volume.values, STORED)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda stream, at: stream[: at + 11] + b"\0" + stream[at + 11 :], "a JPEG stream with a broken header"),
+        (lambda stream, at: b"\0" + stream, "a JPEG stream with a broken header"),
+        (lambda stream, at: stream[: at + 2] + b"\xff\xff" + stream[at + 4 :], "a JPEG stream with a broken header"),
+        (
+            lambda stream, at: stream[: at + 5] + b"\0\x40" + stream[at + 7 :],
+            "a JPEG stream of another size than the image",
+        ),
+        (
+            lambda stream, at: stream[: at + 9] + b"\3" + stream[at + 10 :],
+            "a JPEG stream of another size than the image",
+        ),
+    ],
+)
+def test_jpeg_streams_that_would_end_the_process_are_refused(tmp_path, spoil, message):
+    for path in ct_series(tmp_path, STORED):
+        by_gdcm(path, JPEGLosslessSV1)
+        image = pydicom.dcmread(path)
+        stream = next(generate_frames(image.PixelData, number_of_frames=1))
+        image.PixelData = encapsulate([spoil(stream, stream.index(b"\xff\xc3"))])
+        image["PixelData"].is_undefined_length = True
+        image.save_as(path)
+    with pytest.raises(InputError, match=f"pixel data cannot be decoded: {message}"):
+        read_ct(tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pylibjpeg") is not None, reason="pylibjpeg decodes it")

@@ -21,6 +21,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, require_held
+from mcdose.io.jpeg import check_jpeg
 from mcdose.io.multiframe import frame_headers, is_enhanced
 from mcdose.io.progress import tell
 from mcdose.io.quiet import native_messages
@@ -212,6 +213,8 @@ def pixels(path: Path) -> NDArray[Any]:
         if syntax.is_compressed:
             if syntax in pydicom.uid.JPEG2000TransferSyntaxes:
                 _check_jpeg_2000(path, dataset)
+            elif syntax in pydicom.uid.JPEGTransferSyntaxes:
+                check_jpeg(path, dataset)
             dataset.pixel_array_options(decoding_plugin=decoder(syntax))
             with native_messages() as messages:
                 pixels = dataset.pixel_array
