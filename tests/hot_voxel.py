@@ -2,11 +2,13 @@
 
 import numpy as np
 from images import ct_series
+from oriented import OBLIQUE
 
-from mcdose.grid import Grid
+from mcdose.grid import Grid, placed
 from mcdose.io.ct import read_ct
 
 GRID = Grid((5, 7, 9), (3.0, 4.07283, 2.5), (-377.44, -222.76099, 144.36099))
+OBLIQUE_GRID = placed(GRID.shape, GRID.voxel_mm, GRID.origin_mm, OBLIQUE)
 HOT = (1, 2, 6)
 HOT_MM = (144.36099 + 6 * 2.5, -222.76099 + 2 * 4.07283, -377.44 + 3.0)  # x, y, z
 COMMENT = "Y-90 Monte Carlo, dose to medium"

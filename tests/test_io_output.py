@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from hot_voxel import COMMENT, GRID, HOT, HOT_MM, hot_voxel, series_in
+from hot_voxel import COMMENT, GRID, HOT, HOT_MM, OBLIQUE_GRID, hot_voxel, series_in
 from images import ct_series, edit, reference_images
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
@@ -74,7 +74,7 @@ def histograms():
     return dose_gy, masks, Histograms(STRUCTURES, curves, np.arange(0.0, 91.0, 0.5))
 
 
-@pytest.mark.parametrize("source", ["ct", "none", "real", "anonymous", "histograms", "effective"])
+@pytest.mark.parametrize("source", ["ct", "none", "real", "anonymous", "histograms", "effective", "oblique"])
 def test_dciodvfy_finds_no_error(tmp_path, series, source):
     if shutil.which("dciodvfy") is None:
         pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
@@ -83,7 +83,7 @@ def test_dciodvfy_finds_no_error(tmp_path, series, source):
     plan = write_rt_dose(
         tmp_path / "dose.dcm",
         hot_voxel(),
-        GRID,
+        OBLIQUE_GRID if source == "oblique" else GRID,
         None if source == "none" else series,
         comment=BED if source == "effective" else COMMENT,
         dose_type="EFFECTIVE" if source == "effective" else "PHYSICAL",

@@ -7,7 +7,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from hot_voxel import COMMENT, GRID, HOT_MM, hot_voxel, series_in
+from hot_voxel import COMMENT, GRID, HOT_MM, OBLIQUE_GRID, hot_voxel, series_in
 from images import ct_series, edit, reference_images
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
@@ -123,7 +123,7 @@ def test_anonymous_study_refers_to_no_series(tmp_path, series):
         assert word.encode() not in held
 
 
-@pytest.mark.parametrize("source", ["ct", "none", "anonymous", "real"])
+@pytest.mark.parametrize("source", ["ct", "none", "anonymous", "real", "oblique"])
 @pytest.mark.parametrize("quantity", [DOSE, UNCERTAINTY])
 def test_dciodvfy_finds_no_error(tmp_path, series, source, quantity):
     if shutil.which("dciodvfy") is None:
@@ -134,7 +134,8 @@ def test_dciodvfy_finds_no_error(tmp_path, series, source, quantity):
     values = hot_voxel()
     values[4] = np.nan if quantity is UNCERTAINTY else 0.0
     given = None if source == "none" else series
-    write_parametric_map(tmp_path / "map.dcm", values, GRID, given, quantity, comment=COMMENT, study=study)
+    grid = OBLIQUE_GRID if source == "oblique" else GRID
+    write_parametric_map(tmp_path / "map.dcm", values, grid, given, quantity, comment=COMMENT, study=study)
     run = subprocess.run(["dciodvfy", str(tmp_path / "map.dcm")], capture_output=True, text=True)
     assert "Error" not in run.stderr
     assert "ParametricMap" in run.stderr
