@@ -82,6 +82,8 @@ def read_case(
     registration: str | Path | None = None,
     time_fit: str = "physical",
     fit_per: str = "voxel",
+    ct_series: str | None = None,
+    activity_series: str | Sequence[str] | None = None,
 ) -> Case:
     """Read a patient's images and bring them onto the grid of the dose.
 
@@ -101,6 +103,8 @@ def read_case(
         `mcdose.io.activity.read_activity`
     counts_in : name of the structure whose counts, not those of the whole image, are scaled to the administered
         activity [(administered - residual) x (1 - lung shunt)]; what is outside is scaled alike
+    ct_series, activity_series : SeriesInstanceUID of the series to read, where a folder holds several; of several time
+        points, one for each
     resample : make even stacks of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
     registration : DICOM REG, ITK transform or matrix that takes the activity image to the CT, see
         `mcdose.io.registration.read_registration`; None = they lie as their coordinates say
@@ -118,7 +122,7 @@ def read_case(
     from mcdose.io.structures import Structures, read_structure_set
     from mcdose.nuclides import nuclide as look_up
     from mcdose.resample import conserve, outside_fraction, require_coverage
-    from mcdose.time_points import check_time_fit, integrate, read_time_points, record
+    from mcdose.time_points import check_time_fit, integrate, record, time_points
 
     known = look_up(nuclide)
     wanted = check_dose_grid(dose_grid)
@@ -135,6 +139,7 @@ def read_case(
         structures=structures is not None,
         administered=administered_gbq is not None,
     )
+    series_uids = _one_each(activity_series, len(images))
     activity = images[0]
     read = partial(
         read_activity,
@@ -147,9 +152,10 @@ def read_case(
         residual_gbq=residual_gbq,
         resample=resample,
     )
-    source = read(activity)
-    points = read_time_points(source, images, read) if len(images) > 1 else ()
-    image = read_ct(ct, resample=resample)
+    sources = [read(path, series_uid=uid) for path, uid in zip(images, series_uids, strict=True)]
+    source = sources[0]
+    points = time_points(images, sources) if len(images) > 1 else ()
+    image = read_ct(ct, series_uid=ct_series, resample=resample)
     moved = None
     if registration is not None:
         source, moved = registered(source, registration, image.series)
@@ -200,6 +206,16 @@ def read_case(
         drawn.structure_set,
         tia_bq_s,
     )
+
+
+def _one_each(uids: str | Sequence[str] | None, count: int) -> list[str | None]:
+    """Give each activity the series that is to be read, None where none was asked for."""
+    if uids is None:
+        return [None] * count
+    each: list[str | None] = [uids] if isinstance(uids, str) else list(uids)
+    if len(each) != count:
+        raise ValueError(f"activity_series must be one UID for each of {count} activities, got {len(each)}")
+    return each
 
 
 def _scaled_in(

@@ -142,6 +142,13 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         help="PET, SPECT, or activity at administration; several are time points of one administration",
     )
     command.add_argument("--ct", metavar="PATH", required=required, help="CT in HU")
+    command.add_argument(
+        "--activity-series",
+        metavar="UID",
+        nargs="+",
+        help="DICOM series of the activity, where its folder holds several; one for each time point",
+    )
+    command.add_argument("--ct-series", metavar="UID", help="DICOM series of the CT, where its folder holds several")
     command.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
     command.add_argument(
         "--activity-unit", choices=("Bq", "Bq/mL"), help="of a NIfTI or MetaImage activity; Bq is per voxel (Bq/mL)"

@@ -77,16 +77,13 @@ def check_time_fit(
         )
 
 
-def read_time_points(
-    first: Activity, paths: Sequence[str | Path], read: Callable[[str | Path], Activity]
-) -> tuple[TimePoint, ...]:
-    """Read the other points, and refuse what are not images of one administration at different times.
+def time_points(paths: Sequence[str | Path], activities: Sequence[Activity]) -> tuple[TimePoint, ...]:
+    """Make time points, and refuse what are not images of one administration at different times.
 
     Parameters
     ----------
-    first : as read from paths[0]; it gives the grid, and says how activity lies in a structure
     paths : of all points, in the user's order
-    read : reads one
+    activities : as read from them; the first gives the grid, and says how activity lies in a structure
 
     Returns
     -------
@@ -100,7 +97,7 @@ def read_time_points(
         of a point
     """
     points = []
-    for path, activity in zip(paths, (first, *(read(path) for path in paths[1:])), strict=True):
+    for path, activity in zip(paths, activities, strict=True):
         if activity.measured_h is None:
             raise InputError(
                 f"{path}: the time of the scan after administration is needed with several time points: "

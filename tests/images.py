@@ -163,6 +163,62 @@ def pet_series(folder, stored, slopes, frames, voxel_mm=(3.0, 4.0, 5.0), drug=No
     return save(folder, images)
 
 
+def group(**attributes):
+    item = Dataset()
+    for keyword, value in attributes.items():
+        setattr(item, keyword, value)
+    return [item]
+
+
+def multi_frame(sop_class, modality, stored, shared, frames, **attributes):
+    """A multi-frame image of int16; `shared` and each of `frames` hold functional groups."""
+    stored = np.asarray(stored, dtype=np.int16)
+    image = instance(sop_class, modality, SeriesInstanceUID=attributes.pop("SeriesInstanceUID", generate_uid()))
+    image.NumberOfFrames, image.Rows, image.Columns = stored.shape
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+    image.SharedFunctionalGroupsSequence = group(**shared)
+    image.PerFrameFunctionalGroupsSequence = [group(**frame)[0] for frame in frames]
+    image.PixelData = stored.tobytes()
+    for keyword, value in attributes.items():
+        setattr(image, keyword, value)
+    return image
+
+
+def enhanced_pet(path, stored, slopes, frames, corrected_to, factors=None, groups=None, unit="Bq/ml", **attributes):
+    """An enhanced PET, its values given by real world values; `frames` gives (date and time, duration in s) of each.
+
+    `corrected_to` is DecayCorrectionDateTime, None if not corrected for decay, `groups` what frame k has instead.
+    """
+    common = {
+        "PixelMeasuresSequence": group(PixelSpacing=[4.0, 5.0]),
+        "PlaneOrientationSequence": group(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+        "PETFrameTypeSequence": group(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]),
+    }
+    code = group(CodeValue=unit, CodingSchemeDesignator="UCUM", CodeMeaning="activity concentration")
+    each = []
+    for k, (start, duration_s) in enumerate(frames):
+        value = group(RealWorldValueSlope=slopes[k], RealWorldValueIntercept=0.0, MeasurementUnitsCodeSequence=code)
+        frame = {
+            "PlanePositionSequence": group(ImagePositionPatient=[-8, -6, 10 + 3 * k]),
+            "PixelValueTransformationSequence": group(RescaleSlope=1, RescaleIntercept=0, RescaleType="US"),
+            "RealWorldValueMappingSequence": value,
+            "FrameContentSequence": group(FrameAcquisitionDateTime=start, FrameAcquisitionDuration=duration_s * 1e3),
+            **((groups or {}).get(k, {})),
+        }
+        if factors is not None:
+            frame["PETFrameCorrectionFactorsSequence"] = group(DecayFactor=float(factors[k]))
+        each.append(frame)
+    times = {"DecayCorrected": "NO" if corrected_to is None else "YES", "AcquisitionDateTime": frames[0][0]}
+    if corrected_to:
+        times["DecayCorrectionDateTime"] = corrected_to
+    image = multi_frame("1.2.840.10008.5.1.4.1.1.130", "PT", stored, common, each, **{**times, **attributes})
+    image.RadiopharmaceuticalInformationSequence = [y90()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save_as(path, enforce_file_format=True)
+    return path
+
+
 def rtstruct(path, structures, kind="CLOSED_PLANAR"):
     """Write an RTSTRUCT; `structures` is a list of (name, [(z, points (n, 2)), ...])."""
     dataset = instance(RTSTRUCT, "RTSTRUCT", SeriesInstanceUID=generate_uid())

@@ -3,7 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
-from images import Y90_HALF_LIFE_S, edit, nm_image, reference_images, y90
+from images import Y90_HALF_LIFE_S, edit, nm_image, pet_series, reference_images, y90
 from oriented import OBLIQUE, turn_of
 from pydicom.dataset import Dataset
 
@@ -98,10 +98,105 @@ def test_two_images_of_one_series_are_refused(tmp_path):
         given(tmp_path)
 
 
-def test_frames_in_files_of_their_own_are_refused(tmp_path):
+def in_files(folder, where="image", **attributes):
+    """The slices of COUNTS in a file each, from z = 10 mm on; `where` says who has the position."""
+    for k in range(4):
+        path = nm_image(folder / f"{9 - k}", COUNTS[k : k + 1], **attributes)
+        place = {"ImagePositionPatient": [-8.0, -6.0, 10.0 + 3 * k], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        detector = Dataset()
+        if where == "detector":
+            detector.update({keyword: value for keyword, value in y90(place).items() if keyword.group == 0x20})
+            place = {}
+        if where == "nowhere":
+            place = {"SliceLocation": 10.0 + 3 * k}
+        edit(path, SeriesInstanceUID="1.2.3.9", DetectorInformationSequence=[detector], **place)
+
+
+@pytest.mark.parametrize("where", ["image", "detector"])
+def test_frames_in_files_of_their_own(tmp_path, where):
+    in_files(tmp_path, where)
+    activity = given(tmp_path)
+    assert activity.volume.grid.voxel_mm == (3.0, 4.0, 5.0)
+    assert activity.volume.grid.origin_mm == (10.0, -6.0, -8.0)
+    np.testing.assert_allclose(activity.volume.values, COUNTS * (2e9 / 300_000), rtol=1e-12)
+    by_sensitivity = read_activity(tmp_path, sensitivity_cps_per_mbq=10.0, **SPECT)
+    np.testing.assert_allclose(by_sensitivity.volume.values, COUNTS / 12_000 * 2e6 * IN_FRAME, rtol=1e-8)
+
+
+def test_a_slice_location_alone_is_no_place(tmp_path):
+    in_files(tmp_path, "nowhere")
+    with pytest.raises(InputError, match=r"without a place in the patient.*SliceLocation alone does not say where"):
+        given(tmp_path)
+
+
+def test_slices_in_files_must_be_of_one_acquisition_time(tmp_path):
+    in_files(tmp_path)
+    edit(nm_image(tmp_path / "other", COUNTS[:1], rotations=((60, 10_000),)), SeriesInstanceUID="1.2.3.9")
+    path = tmp_path / "other"
+    place = {"ImagePositionPatient": [-8.0, -6.0, 22.0], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+    edit(path, DetectorInformationSequence=[Dataset()], **place)
+    with pytest.raises(InputError, match="all slices must be of one acquisition time"):
+        read_activity(tmp_path, sensitivity_cps_per_mbq=10.0, **SPECT)
+
+
+def test_spect_stored_as_single_frame_pet(tmp_path):
+    beds = [("20240606", "020300", 1200.0, None)] * 4
+    pet_series(tmp_path, COUNTS, [0.5] * 4, beds, DecayCorrection="NONE", CountsSource="EMISSION")
+    activity = read_activity(tmp_path, **SPECT)
+    np.testing.assert_allclose(activity.volume.values, COUNTS * 0.5 * 0.06 * 2 * IN_FRAME, rtol=1e-8)
+
+
+def real_world(slope, unit="Bq/ml", **more):
+    """Real world values by a slope."""
+    mapping, code = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = unit, "UCUM", "unit"
+    mapping.MeasurementUnitsCodeSequence = [code]
+    if slope is not None:
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = slope, 0.0
+    return {"RealWorldValueMappingSequence": [mapping], "DecayCorrection": "ADMIN", **more}
+
+
+def both_ways():
+    one, two = real_world(1.0), real_world(2.0)
+    one["RealWorldValueMappingSequence"] += two["RealWorldValueMappingSequence"]
+    return one
+
+
+@pytest.mark.parametrize("units", [None, "BQML", "CNTS"])
+def test_real_world_values_in_bq_per_ml_are_the_activity(tmp_path, units):
+    activity = read_activity(nm_image(tmp_path / "nm", COUNTS, **real_world(2.5, Units=units)), **SPECT)
+    np.testing.assert_allclose(activity.volume.values, COUNTS * 2.5 * 0.06, rtol=1e-12)
+
+
+def test_real_world_values_of_pet_in_files_of_one_frame(tmp_path):
+    pet_series(tmp_path, COUNTS, [1.0] * 4, [("20240606", "020300", 1200.0, None)] * 4, **real_world(2.5, Units=""))
+    np.testing.assert_allclose(read_activity(tmp_path, **SPECT).volume.values, COUNTS * 2.5 * 0.06, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        (real_world(2.5, Units="BQML", RescaleSlope=2.0), r"real world values in Bq/mL \(2\.5, 0\.0\) must agree"),
+        (both_ways(), r"one mapping to real world values in Bq/mL is needed, got \[\(1\.0, 0\.0\), \(2\.0, 0\.0\)\]"),
+        ({"Modality": "PT", "Units": "BQML"}, "RescaleSlope is needed with Units BQML, got none"),
+        (real_world(None), "must be given by RealWorldValueSlope, got a table"),
+        (real_world(2.5, "g/ml{SUVbw}"), "activity is in counts"),
+    ],
+)
+def test_real_world_values_that_say_no_activity_are_refused(tmp_path, attributes, message):
+    with pytest.raises(InputError, match=message):
+        read_activity(nm_image(tmp_path / "nm", COUNTS, **attributes), **SPECT)
+
+
+def test_real_world_values_that_agree_with_the_rescaling_are_not_applied_twice(tmp_path):
+    path = nm_image(tmp_path / "nm", COUNTS, **real_world(2.5, Units="BQML", RescaleSlope=2.5, RescaleIntercept=0))
+    np.testing.assert_allclose(read_activity(path, **SPECT).volume.values, COUNTS * 2.5 * 0.06, rtol=1e-12)
+
+
+def test_frames_in_files_of_their_own_at_one_position_are_refused(tmp_path):
     for k in range(4):
         edit(nm_image(tmp_path / str(k), COUNTS[k : k + 1]), SeriesInstanceUID="1.2.3.9")
-    with pytest.raises(InputError, match="one multi-frame NM image is needed, got 4 of one frame"):
+    with pytest.raises(InputError, match="holds 4 images of 1 position, 4 at each"):
         given(tmp_path)
 
 

@@ -116,6 +116,7 @@ def _pet_jpeg(folder: Path) -> Path:
     for k in range(3):
         dataset = pydicom.dcmread(real)
         dataset.ImagePositionPatient[2] += 4 * k
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.{900 + k}"
         dataset.save_as(folder / f"{k}")
     return folder
 
@@ -128,6 +129,14 @@ def _pet(folder: Path, correction: str) -> Path:
     factor = {"START": 1.0, "ADMIN": float(np.exp(decay * after)), "NONE": None}[correction]
     frames = [("20240604", "063000", 900.0, factor)] * 4
     images.pet_series(folder, _values() + 1, [1.5, 2.0, 0.25, 3.0], frames, DecayCorrection=correction)
+    return folder
+
+
+def _pet_enhanced(folder: Path) -> Path:
+    import images
+
+    frames = [("20240604063000", 900.0)] * 4
+    images.enhanced_pet(folder / "e", _values() + 1, [1.5, 2.0, 0.25, 3.0], frames, "20240604063000")
     return folder
 
 
@@ -300,7 +309,7 @@ def _matrix(path: Path) -> Path:
 
 _MAKERS: dict[str, list[Callable[[Path], Path]]] = {
     "ct": [_ct, _ct_enhanced, _ct_rle, _ct_jpeg_2000, _ct_jpeg_ls],
-    "pet": [_pet_start, _pet_admin, _pet_jpeg],
+    "pet": [_pet_start, _pet_admin, _pet_jpeg, _pet_enhanced],
     "rtstruct": [_rtstruct],
     "seg": [_seg_binary, _seg_fractional, _seg_labels],
     "nifti": [_nifti, _nifti_gz],

@@ -13,6 +13,7 @@ from mcdose.commands.inputs import (
     as_input_error,
     check_counts,
     check_names,
+    check_series,
     check_times,
     dose_of,
     load_patient,
@@ -89,7 +90,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     from mcdose.dose import check_scaling
 
     if args.demo:
-        for name in ("activity", "ct", "structures", "sensitivity", "administered_gbq", "counts_in"):
+        images = ("activity", "ct", "structures", "activity_series", "ct_series")
+        for name in (*images, "sensitivity", "administered_gbq", "counts_in"):
             if (given := getattr(args, name)) is not None:
                 words = " ".join(given) if isinstance(given, list) else given
                 raise InputError(f"--demo stands instead of images, got --{name.replace('_', '-')} {words}")
@@ -101,6 +103,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
             raise InputError(f"{' and '.join(missing)} must be given, or --demo for the phantom")
     check_counts(args)
     check_times(args)
+    check_series(args)
     check_names(args)
     with as_input_error():
         check_scaling("voxel-kernel", "target", args.kernel_medium)

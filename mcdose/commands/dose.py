@@ -14,6 +14,7 @@ from mcdose.commands.inputs import (
     as_input_error,
     check_counts,
     check_names,
+    check_series,
     check_times,
     dose_of,
     load_patient,
@@ -35,6 +36,7 @@ def run_dose(args: argparse.Namespace) -> int:
     """Compute the dose in a patient."""
     check_counts(args)
     check_times(args)
+    check_series(args)
     return _run(args, load_patient)
 
 

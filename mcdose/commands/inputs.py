@@ -65,6 +65,13 @@ def check_times(args: argparse.Namespace) -> None:
         raise InputError(f"--registration is of one activity image, got {len(args.activity)}")
 
 
+def check_series(args: argparse.Namespace) -> None:
+    """Refuse series of activities that are not there, before any file is opened."""
+    asked, there = len(args.activity_series or ()), len(args.activity or ())
+    if asked and asked != there:
+        raise InputError(f"--activity-series must name one series for each --activity, got {asked} for {there}")
+
+
 def load_patient(args: argparse.Namespace, console: Console) -> Case:
     """Read the images that the arguments name, and show how far that has come."""
     from mcdose.case import read_case
@@ -84,6 +91,8 @@ def load_patient(args: argparse.Namespace, console: Console) -> Case:
             lung_shunt=args.lung_shunt,
             residual_gbq=args.residual_gbq,
             counts_in=args.counts_in,
+            ct_series=args.ct_series,
+            activity_series=args.activity_series,
             resample=args.resample,
             registration=args.registration,
             time_fit=args.time_fit,

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
+from mcdose.io.choice import ACTIVITY_OPTION, one_series, refuse_series
 from mcdose.io.counts import CountCalibration
 from mcdose.io.damage import damage
 from mcdose.io.decay import mean_times_s, stated_number
 from mcdose.io.emission import Measured, measured, require_calibrated
+from mcdose.io.multiframe import all_headers
 from mcdose.io.nm import emission_stack
 from mcdose.io.nuclide_name import nuclide_of
 from mcdose.io.quiet import LOGGER, quiet_libraries
-from mcdose.io.series import Series, dicom_headers, existing, one_series
+from mcdose.io.series import Series, dicom_headers, existing
 from mcdose.io.sidecar import UNITS, SideCar, read_sidecar
 from mcdose.io.units import injected_bq
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
@@ -73,6 +75,7 @@ def read_activity(
     administered_gbq: float | None = None,
     lung_shunt: float = 0.0,
     residual_gbq: float = 0.0,
+    series_uid: str | None = None,
     resample: bool = False,
 ) -> Activity:
     """Read activity and bring it to the time of administration.
@@ -81,8 +84,8 @@ def read_activity(
 
     Parameters
     ----------
-    path : folder with one DICOM PET series or one multi-frame NM image (or that file), or a NIfTI or MetaImage file,
-        with `NAME.json` beside it where it is not in Bq/mL at administration
+    path : folder with a DICOM PET or NM series (or a multi-frame file of one), or a NIfTI or MetaImage file, with
+        `NAME.json` beside it where it is not in Bq/mL at administration
     unit : "Bq" (per voxel) or "Bq/mL", for NIfTI and MetaImage; None = the side-car's, or "Bq/mL". DICOM says its own.
     nuclide : such as "Y-90"; a header that names another one is refused. None = whatever the header says
     half_life_s : of that nuclide [s], for bringing the scan's activity back to administration, and to compare with
@@ -93,6 +96,7 @@ def read_activity(
         (administered - residual) x (1 - lung shunt) at administration [GBq]. An image of Tc-99m (albumin) is taken too.
     lung_shunt : part of the net activity that is in the lungs; for images that leave the lungs out. 0 where they are in
     residual_gbq : part of the administered activity that did not reach the patient [GBq, at administration]
+    series_uid : SeriesInstanceUID of the series to read; needed where a folder holds several
     resample : make an even stack of slices that are tilted, uneven or missing, see `mcdose.io.stack.stack_of`
 
     Returns
@@ -103,14 +107,15 @@ def read_activity(
     ------
     InputError
         activity that is negative, not finite, zero throughout, or in counts without a calibration, or with a
-        calibration and in Bq; a header that contradicts itself or the nuclide; geometry as for `mcdose.io.ct.read_ct`
+        calibration and in Bq; several series and none chosen; a header that contradicts itself or the nuclide;
+        geometry as for `mcdose.io.ct.read_ct`
     """
     if unit is not None and unit not in UNITS:
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     counts = CountCalibration(sensitivity_cps_per_mbq, administered_gbq, lung_shunt, residual_gbq)
     found = existing(path)
     with damage(found):
-        return _read(found, unit, nuclide, half_life_s, counts, resample)
+        return _read(found, unit, nuclide, half_life_s, counts, series_uid, resample)
 
 
 def _read(
@@ -119,15 +124,16 @@ def _read(
     nuclide: str | None,
     half_life_s: float | None,
     counts: CountCalibration,
+    series_uid: str | None,
     resample: bool,
 ) -> Activity:
     if is_voxel_file(found):
+        refuse_series(found, series_uid)
         return _read_flat(found, unit, nuclide, half_life_s, counts)
-    headers = dicom_headers(found)
-    modalities = {str(header.get("Modality", "")) for _, header in headers}
-    files = one_series(found, headers, "NM" if "NM" in modalities and "PT" not in modalities else "PT")
-    first = files[0][1]
-    unit_there = require_calibrated(found, [header for _, header in files], counts)
+    files = one_series(found, dicom_headers(found), ("PT", "NM"), series_uid, ACTIVITY_OPTION)
+    headers = all_headers(files)
+    first = headers[0]
+    unit_there = require_calibrated(found, headers, counts)
     if unit is not None and (unit == "Bq" or unit_there != "BQML"):
         asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there
         raise InputError(f"{found}: the unit asked for is {asked}, but the image is in {there}")

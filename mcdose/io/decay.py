@@ -1,6 +1,7 @@
 """DICOM's times and decay corrections of PET: from what a header says to activity at administration.
 
-DICOM PS3.3 C.8.9.1.1.5 (Decay Correction), C.8.9.4.1.4 to .6 (Acquisition Time, Frame Reference Time, Frame Duration).
+DICOM PS3.3 C.8.9.1.1.5 (Decay Correction), C.8.9.4.1.4 to .6 (Acquisition Time, Frame Reference Time, Frame Duration),
+C.8.22.8 (Enhanced PET Corrections).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.valuerep import DA, DT, TM
 
 from mcdose.errors import InputError
+from mcdose.io.moment import Clock, clock_of, has_clock, is_utc
 from mcdose.io.quiet import LOGGER
 
 FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
+SAME_MOMENT_S = 60.0  # clocks of one header
 LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
 
 
@@ -37,7 +39,8 @@ class Frame:
 class Timing:
     """What a PET series says about time.
 
-    `correction` is NONE, START or ADMIN; `half_life_s` is the one the scanner corrected with.
+    `correction` is NONE, START or ADMIN; `half_life_s` is the one the scanner corrected with; `corrected_to` is the
+    moment that START refers to, where the header names it. All moments are by the clock of the first slice.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class Timing:
     series_start: datetime | None
     frames: tuple[Frame, ...]
     warnings: tuple[str, ...]
+    corrected_to: datetime | None = None
 
     @property
     def first_start(self) -> datetime | None:
@@ -64,22 +68,37 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         correction = str(first.get("DecayCorrection") or "")
     if correction not in ("NONE", "START", "ADMIN"):
         raise InputError(f"{path}: DecayCorrection must be NONE, START or ADMIN, got {correction!r}")
+    clock = Clock(path, first)
     frames = tuple(
         Frame(
-            start=_acquisition_start(header),
+            start=clock.acquisition(header),
             duration_s=stated_number(header, "ActualFrameDuration", 1e-3),
             decay_factor=stated_number(header, "DecayFactor", 1.0),
         )
         for header in headers
     )
-    series_start = _moment(first, "SeriesDate", "SeriesTime")
+    series_start = clock.moment(first, "SeriesDate", "SeriesTime")
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
-    administered, warning = _administration(drug, before)
+    administered, *warnings = _administration(path, clock, drug, before)
     half_life = stated_number(drug, "RadionuclideHalfLife", 1.0)
     if half_life is not None and not half_life > 0:
         raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
-    return Timing(path, correction, half_life, administered, series_start, frames, (warning,) if warning else ())
+    corrected_to = clock.local(first.get("DecayCorrectionDateTime"))
+    if correction == "ADMIN" and corrected_to is not None and administered is not None:
+        apart = (corrected_to - administered).total_seconds()
+        if abs(apart) > SAME_MOMENT_S:
+            raise InputError(
+                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is {apart / 3600:.2f} h "
+                f"after the administration at {administered}"
+            )
+    if clock.zone is None and is_utc(drug.get("RadiopharmaceuticalStartDateTime")):
+        warnings.append(
+            "the time of administration is given in UTC (+0000), the times of the scan in no time zone; all are taken "
+            "to be by one clock"
+        )
+    to = corrected_to if correction == "START" else None
+    return Timing(path, correction, half_life, administered, series_start, frames, tuple(warnings), to)
 
 
 def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -142,7 +161,11 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     since_reference = since_admin
     if timing.correction == "START":
         since_reference = since_admin - _reference_since_administration(timing, since_admin, header_decay, within)
-        if since_reference.min() > LONG_LEAD_S and timing.frames[0].decay_factor is None:
+        if (
+            since_reference.min() > LONG_LEAD_S
+            and timing.corrected_to is None
+            and timing.frames[0].decay_factor is None
+        ):
             warnings.append(
                 f"activity is taken as corrected to the series time, {since_reference.min() / 3600:.1f} h before "
                 "the first frame; there is no DecayFactor to check it by"
@@ -262,11 +285,13 @@ def _reference_since_administration(
     """Time from administration to the moment that START refers to [s].
 
     That is the series time; a series time after the first frame is that of later processing, and the first frame's
-    start then stands for it (as in the pseudo-code for SUV of the Quantitative Imaging Biomarkers Alliance). The one
-    chosen has to agree with the DecayFactor, where there is one.
+    start then stands for it (as in the pseudo-code for SUV of the Quantitative Imaging Biomarkers Alliance). Where the
+    header names the moment, that is it. The one chosen has to agree with the DecayFactor, where there is one.
     """
     candidates = [float(since_admin.min())]
-    if timing.series_start is not None and timing.administered is not None:
+    if timing.corrected_to is not None and timing.administered is not None:
+        candidates = [(timing.corrected_to - timing.administered).total_seconds()]
+    elif timing.series_start is not None and timing.administered is not None:
         series = (timing.series_start - timing.administered).total_seconds()
         if series <= candidates[0]:
             candidates.insert(0, series)
@@ -279,53 +304,36 @@ def _reference_since_administration(
     expected = np.exp(header_decay * (since_admin - candidates[0]))
     worst = int(np.abs(stated / expected - 1.0).argmax())
     raise InputError(
-        f"{timing.path}: DecayCorrection is START, but DecayFactor {stated[worst]:.6g} contradicts the series time "
-        f"{timing.series_start}, which gives {expected[worst]:.6g}"
+        f"{timing.path}: DecayCorrection is START, but DecayFactor {stated[worst]:.6g} contradicts "
+        f"{'the series time' if timing.corrected_to is None else 'DecayCorrectionDateTime'} "
+        f"{timing.corrected_to or timing.series_start}, which gives {expected[worst]:.6g}"
     )
 
 
-def _administration(drug: Any, before: datetime | None) -> tuple[datetime | None, str | None]:
-    """Time of administration, and a warning where its date had to be inferred."""
-    stated = drug.get("RadiopharmaceuticalStartDateTime")
+def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None) -> list[Any]:
+    """Find the time of administration (None if there is none), then a warning where its date had to be inferred."""
+    stated, time = drug.get("RadiopharmaceuticalStartDateTime"), drug.get("RadiopharmaceuticalStartTime")
+    if stated and has_clock(stated):
+        return [clock.local(stated)]
+    if stated and not time:
+        raise InputError(f"{path}: RadiopharmaceuticalStartDateTime must have a time of day, got {stated}")
     if stated:
-        return _local(str(stated)), None
-    clock = drug.get("RadiopharmaceuticalStartTime")
-    if not clock or before is None:
-        return None, None
-    moment = datetime.combine(before.date(), _clock(clock))
+        return [clock.local(f"{stated!s:.8}{time}")]
+    if not time or before is None:
+        return [None]
+    moment = datetime.combine(before.date(), clock_of(time))
     if moment > before:
         moment -= timedelta(days=1)
-    return moment, (
+    return [
+        moment,
         f"the header gives the time of administration without its date; taken as {moment}, "
-        "the last such time before the scan"
-    )
+        "the last such time before the scan",
+    ]
 
 
 def _radiopharmaceutical(header: Any) -> Any:
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     return sequence[0] if sequence else {}
-
-
-def _acquisition_start(header: Any) -> datetime | None:
-    stated = header.get("AcquisitionDateTime")
-    return _local(str(stated)) if stated else _moment(header, "AcquisitionDate", "AcquisitionTime")
-
-
-def _moment(header: Any, date: str, time: str) -> datetime | None:
-    day, clock = header.get(date), header.get(time)
-    if not day or not clock:
-        return None
-    return datetime.combine(DA(str(day)), _clock(clock))
-
-
-def _clock(value: Any) -> Any:
-    return TM(str(value)).replace(tzinfo=None)
-
-
-def _local(value: str) -> datetime:
-    """Read a DICOM date and time; an offset from UTC is dropped, as dates and times beside it are local."""
-    stamp = DT(value)
-    return datetime(stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute, stamp.second, stamp.microsecond)
 
 
 def stated_number(holder: Any, keyword: str, scale: float) -> float | None:

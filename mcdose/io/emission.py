@@ -103,7 +103,10 @@ def _in_bq_per_ml(stack: Stack, unit: str, half_life_s: float | None) -> Measure
 
 def _by_sensitivity(stack: Stack, half_life_s: float | None, counts: CountCalibration) -> Measured:
     """Activity from counts, acquisition time and sensitivity: mean over the acquisition, then at administration."""
-    seconds = acquisition_s(stack.slices[0].header)
+    stated = {acquisition_s(s.header) for s in stack.slices}
+    if len(stated) > 1:
+        raise InputError(f"{stack.path}: all slices must be of one acquisition time, got {stated}")
+    (seconds,) = stated
     if seconds is None or counts.sensitivity_cps_per_mbq is None:
         raise InputError(
             f"{stack.path}: the acquisition time is needed with a sensitivity, but the header lacks "

@@ -1,4 +1,4 @@
-"""Reconstructed multi-frame NM images (SPECT): where the frames are, and how long the acquisition took.
+"""Reconstructed NM images (SPECT), of several frames or one: where the frames are, and how long the acquisition took.
 
 DICOM PS3.3 C.8.4.8 (NM Multi-frame), C.8.4.11 (NM Detector), C.8.4.12 (NM TOMO Acquisition), C.8.4.15 (NM
 Reconstruction).
@@ -6,33 +6,53 @@ Reconstruction).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mcdose.errors import InputError
-from mcdose.io.series import Slice, slice_of
-from mcdose.io.stack import Stack, read_stack, stack_of
-from mcdose.io.units import real_world_scale
+from mcdose.io.copies import without_copies
+from mcdose.io.multiframe import is_enhanced
+from mcdose.io.series import Slice, require_grey, require_pixels, slice_of
+from mcdose.io.stack import Stack, require_single, slices_of_series, stack_of
+from mcdose.io.units import becquerel_scale
 
 RECONSTRUCTED = "RECON TOMO"
 
 
 def is_multi_frame(header: Any) -> bool:
     """Whether the frames of an image have no headers of their own."""
-    return int(header.get("NumberOfFrames") or 1) > 1 and "PerFrameFunctionalGroupsSequence" not in header
+    return int(header.get("NumberOfFrames") or 1) > 1 and not is_enhanced(header)
 
 
 def emission_stack(path: Path, files: list[tuple[Path, Any]], *, resample: bool = False) -> Stack:
-    """Make a stack of one PET series or of one multi-frame NM image; `resample` as for `mcdose.io.stack.stack_of`."""
-    if not any(is_multi_frame(header) for _, header in files):
-        if files[0][1].get("Modality") == "NM":
-            raise InputError(f"{path}: one multi-frame NM image is needed, got {len(files)} of one frame")
-        return read_stack(path, files, resample=resample)
-    if len(files) > 1:
-        raise InputError(f"{path}: holds {len(files)} multi-frame images of one series, one is needed")
-    return stack_of(path, nm_slices(*files[0]), resample=resample)
+    """Make a stack of one PET or NM series, scaled to Bq/mL where the header says how.
+
+    `resample` as for `mcdose.io.stack.stack_of`.
+    """
+    several = [header for _, header in files if is_multi_frame(header)]
+    if not several and files[0][1].get("Modality") != "NM":
+        slices = slices_of_series(path, files)
+    else:
+        files = without_copies(path, files)
+        if several and len(files) > 1:
+            raise InputError(
+                f"{path}: holds {len(several)} multi-frame images of one series, one is needed"
+                f"{'' if len(several) == len(files) else f', and {len(files) - len(several)} of one frame'}"
+            )
+        slices = [image for file, header in files for image in nm_slices(file, header)]
+        require_single(path, slices)
+    return stack_of(path, [_in_becquerel(image) for image in slices], resample=resample)
+
+
+def _in_becquerel(image: Slice) -> Slice:
+    scale = becquerel_scale(image.path, image.header)
+    unit, modality = image.header.get("Units"), image.header.get("Modality")
+    if scale is None and modality == "PT" and unit in ("BQML", "GML") and image.header.get("RescaleSlope") is None:
+        raise InputError(f"{image.path}: RescaleSlope is needed with Units {unit}, got none")
+    return image if scale is None else replace(image, slope=scale[0], intercept=scale[1])
 
 
 def nm_slices(path: Path, header: Any) -> list[Slice]:
@@ -40,21 +60,24 @@ def nm_slices(path: Path, header: Any) -> list[Slice]:
 
     Frame f shows slice SliceVector[f], counted from 1. The first slice is where DetectorInformationSequence says; slice
     n is (n - 1) SpacingBetweenSlices further along the normal, which is the cross product of the directions of row and
-    column, and against it where the spacing is negative (PS3.3 C.8.4.15).
+    column, and against it where the spacing is negative (PS3.3 C.8.4.15). An image of one frame is its first slice.
     """
     _require_reconstructed(path, header)
-    number = _slice_numbers(path, header)
+    require_pixels(path, header)
+    require_grey(path, header)
     position, orientation = _first_slice(path, header)
-    step = _step_mm(path, header)
-    normal = np.cross(orientation[:3], orientation[3:])
-    scale = None if header.get("Units") else real_world_scale(header)
-    slope, intercept = scale or (header.get("RescaleSlope"), header.get("RescaleIntercept"))
     common = {
         "PixelSpacing": header.get("PixelSpacing"),
         "ImageOrientationPatient": orientation.tolist(),
-        "RescaleSlope": slope,
-        "RescaleIntercept": intercept,
+        "RescaleSlope": header.get("RescaleSlope"),
+        "RescaleIntercept": header.get("RescaleIntercept"),
+        "ModalityLUTSequence": header.get("ModalityLUTSequence"),
     }
+    if not is_multi_frame(header):
+        return [slice_of(path, None, header, {**common, "ImagePositionPatient": position.tolist()})]
+    number = _slice_numbers(path, header)
+    step = _step_mm(path, header)
+    normal = np.cross(orientation[:3], orientation[3:])
     return [
         slice_of(path, frame, header, {**common, "ImagePositionPatient": (position + (n - 1) * step * normal).tolist()})
         for frame, n in enumerate(number)
@@ -120,8 +143,9 @@ def _first_slice(path: Path, header: Any) -> tuple[np.ndarray[Any, Any], np.ndar
     ]
     if not stated or any(len(place) != 9 for place in stated):
         raise InputError(
-            f"{path}: multi-frame image without a place in the patient: ImagePositionPatient and "
-            "ImageOrientationPatient must be in DetectorInformationSequence"
+            f"{path}: {'multi-frame ' if is_multi_frame(header) else ''}image without a place in the patient: "
+            "ImagePositionPatient and ImageOrientationPatient must be in DetectorInformationSequence"
+            f"{'' if is_multi_frame(header) else ' or in the image; SliceLocation alone does not say where'}"
         )
     if any(np.abs(place - stated[0]).max() > 1e-3 for place in stated):
         raise InputError(f"{path}: detectors must agree on where the image is, got {[p.tolist() for p in stated]}")

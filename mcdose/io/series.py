@@ -21,8 +21,10 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, require_held
+from mcdose.io.jpeg import check_jpeg
+from mcdose.io.multiframe import frame_headers, is_enhanced
 from mcdose.io.progress import tell
-from mcdose.io.quiet import LOGGER, native_messages
+from mcdose.io.quiet import native_messages
 
 GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
 DICOM_NAMES = (".dcm", ".dicom", ".ima")  # a file of such a name that is no DICOM file is damaged, not left out
@@ -113,27 +115,6 @@ def _require_whole(path: Path, header: Any) -> None:
             )
 
 
-def one_series(path: Path, headers: list[tuple[Path, Any]], modality: str) -> list[tuple[Path, Any]]:
-    """Pick the images of one modality, which must be one series; localizers and other modalities are left out."""
-    wanted = [
-        (file, header)
-        for file, header in headers
-        if header.get("Modality") == modality and "LOCALIZER" not in (header.get("ImageType") or ())
-    ]
-    if not wanted:
-        found = ", ".join(sorted({str(header.get("Modality", "?")) for _, header in headers}))
-        raise InputError(f"{path}: no {modality} image; modalities found: {found}")
-    if len(wanted) < len(headers):
-        LOGGER.info("%s: %d files that are no %s image left out", path, len(headers) - len(wanted), modality)
-    uids = sorted({str(header.get("SeriesInstanceUID", "")) for _, header in wanted})
-    if len(uids) > 1:
-        raise InputError(f"{path}: holds {len(uids)} {modality} series, one is needed: {', '.join(uids)}")
-    for file, header in headers:
-        if header.get("Modality") != modality and str(header.get("SeriesInstanceUID", "")) == uids[0]:
-            raise InputError(f"{file}: is of the {modality} series, but its Modality is {header.get('Modality')!r}")
-    return wanted
-
-
 def require_pixels(path: Path, header: Any) -> None:
     """Raise if the pixel data that a header declares cannot be in the file; nothing is allocated for it before."""
     frames = int(header.get("NumberOfFrames") or 1)
@@ -150,28 +131,22 @@ def require_pixels(path: Path, header: Any) -> None:
         raise InputError(f"{path}: NumberOfFrames is {frames}, but {len(placed)} frames are placed")
 
 
+def require_grey(path: Path, header: Any) -> None:
+    """Raise unless a pixel is one number, more of which is brighter."""
+    if int(header.get("SamplesPerPixel") or 1) != 1:
+        raise InputError(f"{path}: SamplesPerPixel is {header.SamplesPerPixel}, a grey-scale image is needed")
+    shades = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
+    if shades != "MONOCHROME2":
+        raise InputError(f"{path}: PhotometricInterpretation must be MONOCHROME2, more is brighter, got {shades}")
+
+
 def slices_of(path: Path, header: Any) -> list[Slice]:
     """Return the slices of one file: itself, or its frames."""
     require_pixels(path, header)
-    if int(header.get("SamplesPerPixel", 1)) != 1:
-        raise InputError(f"{path}: SamplesPerPixel is {header.SamplesPerPixel}, a grey-scale image is needed")
-    if "PerFrameFunctionalGroupsSequence" in header:
-        shared = header.SharedFunctionalGroupsSequence[0]
-        frames = header.PerFrameFunctionalGroupsSequence
-        return [slice_of(path, k, header, _merged(shared, frames[k])) for k in range(len(frames))]
-    if int(header.get("NumberOfFrames", None) or 1) > 1:
+    require_grey(path, header)
+    if int(header.get("NumberOfFrames", None) or 1) > 1 and not is_enhanced(header):
         raise InputError(f"{path}: multi-frame image without position and orientation of its frames")
-    return [slice_of(path, None, header, header)]
-
-
-def _merged(shared: Any, own: Any) -> Any:
-    """Gather a frame's functional groups in one flat dataset, its own before the shared ones."""
-    flat = pydicom.Dataset()
-    for groups in (shared, own):
-        for group in groups:
-            if group.VR == "SQ" and group.value:
-                flat.update(group.value[0])
-    return flat
+    return [slice_of(path, frame, place, place) for frame, place in frame_headers(path, header)]
 
 
 def slice_of(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
@@ -189,6 +164,11 @@ def slice_of(path: Path, frame: int | None, header: Any, place: Any) -> Slice:
     dy, dx = (float(v) for v in numbers("PixelSpacing", 2))
     if not (dy > 0 and dx > 0):
         raise InputError(f"{path}: PixelSpacing must be positive, got ({dy}, {dx})")
+    if place.get("ModalityLUTSequence"):
+        raise InputError(
+            f"{path}: values are given by ModalityLUTSequence, a table that has no values below 0; "
+            "RescaleSlope and RescaleIntercept are needed"
+        )
     slope, intercept = place.get("RescaleSlope"), place.get("RescaleIntercept")
     return Slice(
         path,
@@ -233,6 +213,8 @@ def pixels(path: Path) -> NDArray[Any]:
         if syntax.is_compressed:
             if syntax in pydicom.uid.JPEG2000TransferSyntaxes:
                 _check_jpeg_2000(path, dataset)
+            elif syntax in pydicom.uid.JPEGTransferSyntaxes:
+                check_jpeg(path, dataset)
             dataset.pixel_array_options(decoding_plugin=decoder(syntax))
             with native_messages() as messages:
                 pixels = dataset.pixel_array

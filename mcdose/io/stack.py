@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Turned
+from mcdose.io.copies import without_copies
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
+from mcdose.io.multiframe import require_whole
 from mcdose.io.progress import tell
+from mcdose.io.repeats import require_one_each
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
 FEWEST = 3  # slices
@@ -49,7 +52,12 @@ class Stack:
         """Grid of `values`."""
         return self.turn.grid
 
-    def values(self, factors: NDArray[np.float64] | None = None, floor: float | None = None) -> NDArray[Any]:
+    def values(
+        self,
+        factors: NDArray[np.float64] | None = None,
+        floor: float | None = None,
+        mend: Callable[[Slice, NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> NDArray[Any]:
         """Rescaled pixel values, shape `grid.shape`; raise if any is not finite.
 
         Parameters
@@ -57,6 +65,7 @@ class Stack:
         factors : (number of slices,), multiply each slice; the result is float64 then, else float32
         floor : value where resampling finds no slice, to which lower ones (padding) are raised before; None = 0, and
             none is raised
+        mend : what the rescaled values of each slice go through first
         """
         rows, columns = int(self.slices[0].header.Rows), int(self.slices[0].header.Columns)
         stored = np.empty((len(self.slices), rows, columns), dtype=np.float32 if factors is None else np.float64)
@@ -74,6 +83,8 @@ class Stack:
                     f"{image.path}: rescaled values must be finite, {np.count_nonzero(~np.isfinite(rescaled))} are not "
                     f"(RescaleSlope {image.slope:g}, RescaleIntercept {image.intercept:g})"
                 )
+            if mend is not None:
+                rescaled = mend(image, rescaled)
             stored[k] = rescaled if factors is None else rescaled * factors[k]
         if self.evening is not None:
             stored = self.evening.values(stored if floor is None else np.maximum(stored, floor), floor or 0.0)
@@ -102,11 +113,24 @@ class Stack:
 
 def read_stack(path: Path, headers: list[tuple[Path, Any]], *, resample: bool = False) -> Stack:
     """Sort the slices of one series and check that they make an even stack; see `stack_of`."""
+    return stack_of(path, slices_of_series(path, headers), resample=resample)
+
+
+def slices_of_series(path: Path, headers: list[tuple[Path, Any]]) -> list[Slice]:
+    """Place the images of one series, one of each SOPInstanceUID; raise if positions have several."""
+    files = without_copies(path, headers)
+    require_whole(path, files)
     slices: list[Slice] = []
-    for file, header in headers:
+    for file, header in files:
         with damage(file, "its header is damaged"):
             slices += slices_of(file, header)
-    return stack_of(path, slices, resample=resample)
+    require_single(path, slices)
+    return slices
+
+
+def require_single(path: Path, slices: list[Slice]) -> None:
+    """Raise if slices are of several volumes, one on the other."""
+    require_one_each(path, slices, DUPLICATE_MM)
 
 
 def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stack:

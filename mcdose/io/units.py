@@ -25,27 +25,78 @@ PET_UNITS = {  # DICOM CID 85, Units (0054,1001)
 }
 COUNTS = ("CNTS", "PROPCNTS")  # grow with the duration of a frame
 PROPORTIONAL = (*COUNTS, "CPS", "PROPCPS", "GML", "CM2ML")  # to activity: a calibration makes them Bq
+PHILIPS_PET = "Philips PET Private Group"  # creator of the private elements (7053,xx..)
+SCALE_TOLERANCE = 1e-3  # relative, between two scales of one image
 SMALLEST_DOSE_BQ = 1e6  # a RadionuclideTotalDose below this is in MBq
 
 
 def image_units(path: Path, header: Any) -> str:
-    """Units of an image: as stated, or BQML by its real world values; NM that says nothing is in counts (CNTS)."""
+    """Units of an image: BQML where it says how to get there, else as stated; NM that says nothing is in counts."""
     stated = str(header.get("Units") or "")
+    if becquerel_scale(path, header) is not None:
+        return "BQML"
     if stated:
         return stated
-    if real_world_scale(header) is not None:
-        return "BQML"
     return "CNTS" if header.get("Modality") == "NM" else ""
 
 
-def real_world_scale(header: Any) -> tuple[float, float] | None:
-    """Slope and intercept from stored values to Bq/mL by RealWorldValueMappingSequence; None if there is no such."""
+def becquerel_scale(path: Path, header: Any) -> tuple[float, float] | None:
+    """Slope and intercept from stored values to Bq/mL where those are not RescaleSlope and -Intercept, else None.
+
+    They are those of RealWorldValueMappingSequence in Bq/ml (PS3.3 C.7.6.16.2.11), which the makers of quantitative
+    SPECT use, of an image whose Units are BQML, CNTS or absent; or, of Philips PET in counts, those of the rescaling
+    times the private activity concentration scale factor.
+
+    Raises
+    ------
+    InputError
+        an image in BQML whose rescaling and real world values differ
+    """
+    unit = str(header.get("Units") or "")
+    if unit not in ("", "BQML", "CNTS"):
+        return None
+    scale = _real_world_scale(path, header)
+    rescaled = header.get("RescaleSlope")
+    if unit == "BQML" and scale is not None and rescaled is not None:
+        stated = float(rescaled), float(header.get("RescaleIntercept") or 0.0)
+        if any(abs(a - b) > SCALE_TOLERANCE * abs(scale[0]) for a, b in zip(stated, scale, strict=True)):
+            raise InputError(
+                f"{path}: RescaleSlope and -Intercept {stated} and real world values in Bq/mL {scale} must agree"
+            )
+        return None
+    if scale is None and unit == "CNTS":
+        factor = _philips_factor(header)
+        if factor is not None and rescaled is not None:
+            return float(rescaled) * factor, float(header.get("RescaleIntercept") or 0.0) * factor
+    return scale
+
+
+def _real_world_scale(path: Path, header: Any) -> tuple[float, float] | None:
+    found: set[tuple[float, float]] = set()
     for mapping in header.get("RealWorldValueMappingSequence") or ():
         codes = mapping.get("MeasurementUnitsCodeSequence") or ()
+        if not any(str(code.get("CodeValue", "")).lower() == "bq/ml" for code in codes):
+            continue
         slope, intercept = mapping.get("RealWorldValueSlope"), mapping.get("RealWorldValueIntercept")
-        if slope is not None and any(str(code.get("CodeValue", "")).lower() == "bq/ml" for code in codes):
-            return float(slope), float(intercept or 0.0)
-    return None
+        if slope is None:
+            raise InputError(f"{path}: real world values in Bq/mL must be given by RealWorldValueSlope, got a table")
+        found.add((float(slope), float(intercept or 0.0)))
+    if len(found) > 1:
+        raise InputError(f"{path}: one mapping to real world values in Bq/mL is needed, got {sorted(found)}")
+    return found.pop() if found else None
+
+
+def _philips_factor(header: Any) -> float | None:
+    """Activity concentration scale factor, (7053,xx09) of Philips PET: rescaled counts times it are Bq/mL.
+
+    As in the pseudo-code for SUV of the Quantitative Imaging Biomarkers Alliance. The SUV scale factor, (7053,xx00),
+    gives no activity without the weight and dose it was made with, and is not used.
+    """
+    try:
+        factor = float(header.private_block(0x7053, PHILIPS_PET)[0x09].value)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return factor if 0.0 < factor < float("inf") else None
 
 
 def unit_error(path: Path, unit: str) -> InputError:

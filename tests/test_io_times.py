@@ -1,0 +1,114 @@
+"""Dates across midnight, time zones, fractions and summer time, in the headers of a PET."""
+
+import numpy as np
+import pytest
+from images import Y90_HALF_LIFE_S, edit, pet_series
+
+from mcdose.errors import InputError
+from mcdose.io.activity import read_activity
+
+STORED = (np.arange(4 * 2 * 3).reshape(4, 2, 3) % 7 + 1) * 1000
+AS_SHOWN = STORED.sum() * 0.06  # Bq at the scan
+DECAY = np.log(2) / Y90_HALF_LIFE_S
+
+
+def pet(folder, date, time, administered, correction="NONE", **attributes):
+    """A PET without a duration, so that the activity at administration is that of the scan times exp(decay t)."""
+    drug = administered if isinstance(administered, dict) else {"RadiopharmaceuticalStartDateTime": administered}
+    frames = [(date, time, None, None)] * 4
+    return pet_series(folder, STORED, [1.0] * 4, frames, drug=drug, DecayCorrection=correction, **attributes)
+
+
+def elapsed_s(folder):
+    """Time from administration to the scan that the activity was brought back by."""
+    return np.log(read_activity(folder).total_bq / AS_SHOWN) / DECAY
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "administered", "seconds"),
+    [
+        ("20240604", "000500", "20240603235500", 600),  # over midnight
+        ("20240301", "000500", "20240229235500", 600),  # and the end of a leap month
+        ("20250101", "003000", "20241231233000", 3600),
+        ("20240604", "100000.250000", "20240604095959.750000", 0.5),
+        ("20240604", "1000", "202406040930", 1800),  # seconds left out
+        ("20240604", "10", "2024060409", 3600),  # and minutes
+    ],
+)
+def test_dates_and_fractions(tmp_path, date, time, administered, seconds):
+    pet(tmp_path, date, time, administered)
+    assert elapsed_s(tmp_path) == pytest.approx(seconds, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("zone", "administered", "seconds"),
+    [
+        ("+0200", "20240604080000+0000", 0.5 * 3600),  # 10:00 by the clock of the scan
+        ("+0200", "20240604093000+0200", 1.0 * 3600),
+        ("+0200", "20240604093000", 1.0 * 3600),  # without an offset: of the same zone
+        ("-0330", "20240604110000-0300", 0.0 * 3600),  # 10:30 there
+        ("+0200", "20240603233000-0800", 1.0 * 3600),  # the day before, on the other side of the world
+        (None, "20240604093000+0200", 1.0 * 3600),  # the scan names no zone: one clock
+    ],
+)
+def test_time_zones(tmp_path, zone, administered, seconds):
+    told = {} if zone is None else {"TimezoneOffsetFromUTC": zone}
+    pet(tmp_path, "20240604", "103000", administered, **told)
+    assert elapsed_s(tmp_path) == pytest.approx(seconds, abs=1e-3)
+    (warning,) = read_activity(tmp_path).warnings
+    assert warning.startswith("ActualFrameDuration is missing")  # and nothing about the zones
+
+
+def test_administration_before_and_scan_after_the_end_of_summer_time(tmp_path):
+    # 27 October 2024, Europe: 02:30 summer time to 02:30 winter time is an hour, to 10:00 it is 8.5 h
+    pet(tmp_path, "20241027", "100000", "20241027023000+0200", TimezoneOffsetFromUTC="+0100")
+    assert elapsed_s(tmp_path) == pytest.approx(8.5 * 3600, abs=1e-3)
+
+
+def test_slices_on_both_sides_of_the_end_of_summer_time(tmp_path):
+    paths = pet(tmp_path, "20241027", "024000", "20241027020000+0200")
+    for k, path in enumerate(paths):  # an hour apart, by clocks that show the same
+        edit(path, TimezoneOffsetFromUTC="+0200" if k < 2 else "+0100")
+    factor = np.exp(DECAY * np.array([40, 40, 100, 100]) * 60)
+    values = read_activity(tmp_path).volume.values
+    np.testing.assert_allclose(values, STORED * 0.06 * factor[:, None, None], rtol=1e-9)
+
+
+def test_acquisition_date_time_with_an_offset_is_the_clock(tmp_path):
+    pet(tmp_path, "20240604", "235959", "20240604080000+0000", AcquisitionDateTime="20240604103000+0200")
+    assert elapsed_s(tmp_path) == pytest.approx(1800, abs=1e-3)
+
+
+def test_administration_in_utc_beside_a_scan_without_a_zone_is_warned_of(tmp_path):
+    pet(tmp_path, "20240604", "103000", "20240604080000+0000")
+    assert "given in UTC (+0000), the times of the scan in no time zone" in read_activity(tmp_path).warnings[0]
+    assert elapsed_s(tmp_path) == pytest.approx(2.5 * 3600, abs=1e-3)
+
+
+@pytest.mark.parametrize("zone", ["CEST", "0200", "+9900", "+02"])
+def test_time_zones_that_are_none_are_refused(tmp_path, zone):
+    pet(tmp_path, "20240604", "103000", "20240604080000", TimezoneOffsetFromUTC=zone)
+    with pytest.raises(InputError, match=r"TimezoneOffsetFromUTC must be such as \+0200, got"):
+        read_activity(tmp_path)
+
+
+def test_a_date_of_administration_without_a_time_of_day(tmp_path):
+    pet(tmp_path / "a", "20240604", "103000", "20240604")
+    with pytest.raises(InputError, match="RadiopharmaceuticalStartDateTime must have a time of day, got 20240604"):
+        read_activity(tmp_path / "a")
+    both = {"RadiopharmaceuticalStartDateTime": "20240603", "RadiopharmaceuticalStartTime": "233000.5"}
+    pet(tmp_path / "b", "20240604", "003000", both)
+    assert elapsed_s(tmp_path / "b") == pytest.approx(3599.5, abs=1e-3)
+
+
+def test_start_refers_to_the_moment_that_the_header_names(tmp_path):
+    told = {"SeriesDate": "20240604", "SeriesTime": "103000", "TimezoneOffsetFromUTC": "+0200"}
+    at = {"DecayCorrectionDateTime": "20240604090000+0000"}  # 11:00, half an hour after the scan began
+    pet(tmp_path, "20240604", "103000", "20240604100000", "START", **told, **at)
+    assert elapsed_s(tmp_path) == pytest.approx(3600, abs=1e-3)
+
+
+def test_admin_and_another_moment_are_refused(tmp_path):
+    pet(tmp_path, "20240604", "103000", "20240604100000", "ADMIN", DecayCorrectionDateTime="20240604113000")
+    with pytest.raises(InputError, match=r"DecayCorrectionDateTime .* is 1\.50 h after the administration"):
+        read_activity(tmp_path)
