@@ -113,10 +113,9 @@ def _require(kept: bool, path: Path, message: str) -> None:
 
 
 def _number(path: Path, what: str, value: object) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    good = good and abs(value) <= sys.float_info.max  # type: ignore[operator]  # false for NaN too
-    _require(good, path, f"{what} must be a finite number, got {value!r}")
-    return float(value)  # type: ignore[arg-type]
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    raise InputError(f"{path}: {what} must be a finite number, got {value!r}")
 
 
 def _texts(path: Path, key: str, value: object) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ intensities of the beta branches of a nuclide are divided by their sum where it 
 Needs numpy, scipy, actigamma 0.1.5, paceENSDF 0.6.3 and xraylib 4.3.0, none of them at run time.
 """
 
+import argparse
+import hashlib
 import json
 import re
 import sys
@@ -32,9 +34,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools.make_beta_spectrum import Branch, daughter, fine_grid, summed_spectrum, thinned  # noqa: E402
+from tools.make_beta_spectrum import Branch, daughter, fine_grid, mean_energy, summed_spectrum, thinned  # noqa: E402
 
 TARGET = ROOT / "mcdose" / "data" / "nuclides"
+SOURCES = ROOT / "mcdose" / "data" / "SOURCES.md"
+MADE = "2026-11-27"
 LOWEST_LINE = 1e-5  # per decay: what is rarer is left out
 LOWEST_KEV = 1.0  # what has less energy is absorbed on the spot
 ALPHA_MASS = 4.0026  # u, for the recoil
@@ -325,3 +329,152 @@ def tabulated(branches, sign):
         own = [end for end, (*_, owner) in zip(ends, branches, strict=True) if owner == member]
         density += summed_spectrum(daughter(sign * (member.charge + sign), member.mass_number), own, energy)
     return thinned(energy, density)
+
+
+def dashed(name):
+    """Turn "Tc99m" into "Tc-99m"."""
+    return re.sub("([A-Za-z]+)([0-9].*)", r"\1-\2", name)
+
+
+def published_means(entry, library):
+    """Mean energies of the betas, or positrons, per decay [MeV] that the two evaluations state."""
+    means = {"ENSDF": 0.0, "UKDD-12": 0.0}
+    for member in entry.members:
+        record = library[member.name]
+        if not member.betas and not member.positrons:
+            continue
+        means["UKDD-12"] += member.per_decay * record["beta" if member.betas else "ec"]["mean_energy"] / 1e6
+        kind, mean = ("betaMinus", "averageBetaMinusEnergy") if member.betas else ("betaPlus", "averageBetaPlusEnergy")
+        for data in ensdf(member):
+            for level in data["levelScheme"]:
+                for branch in level.get(f"{kind}Decay", ()):
+                    share = branch[f"{kind}Intensity"] / 100
+                    means["ENSDF"] += member.per_decay * share * (branch[mean] or 0.0) / 1e3
+    return {name: round(mean, 5) for name, mean in means.items() if mean}
+
+
+def half_life(member):
+    """Half-life [s] and how ENSDF writes it."""
+    best = ensdf(member)[0]["parentDecay"][0]["halfLife"][0]
+    return best["halfLifeConverted"], f"{best['halfLifeBest']:g} {best['unitHalfLifeBest']}"
+
+
+def sources(entry, found):
+    """Say where each part of an entry comes from."""
+    _, written = half_life(entry.members[0])
+    said = [f"half-life {written}: ENSDF (Nuclear Data Sheets) through paceENSDF 0.6.3"]
+    betas = sorted({member.betas for member in entry.members if member.betas})
+    if betas:
+        said.append(
+            f"beta spectrum: Fermi theory, tools/make_beta_spectrum.py; branches of {' and '.join(betas)}, "
+            "kinds of transition of ENSDF, intensities divided by their sum"
+        )
+    if found.positrons:
+        said.append("positron spectrum: Fermi theory, tools/make_beta_spectrum.py")
+    if found.gammas or found.conversion_electrons or found.alphas:
+        said.append("lines from 1 keV and 1e-5 per decay: UKDD-12 (UKAEA) through actigamma 0.1.5")
+        said.append(
+            "local energy: what is below 1 keV, and what conversion and capture leave in shells without a listed line "
+            "(binding energies of xraylib 4.3.0, capture fractions of ENSDF)"
+        )
+    return [*said, *entry.notes]
+
+
+def rows_text(key, rows):
+    """TOML of a list of lines, (energy [keV], per decay)."""
+    kept = [f"    [{energy / 1e3:.7g}, {share:.5g}],\n" for energy, share in rows if share >= LOWEST_LINE]
+    return f"{key} = [\n{''.join(kept)}]\n" if kept else ""
+
+
+def entry_text(entry, found, spectra, means):
+    """TOML of an entry."""
+    seconds, written = half_life(entry.members[0])
+    name = dashed(entry.members[0].name)
+    text = "# Made by tools/make_nuclides.py; docs/nuclides.md says what each key means.\n"
+    text += f'name = "{name}"\nhalf_life_s = {seconds:.10g} # {written}\n'
+    text += "".join(f'{key} = "{file}"\n' for key, file in spectra.items())
+    if entry.daughters:
+        text += f"daughters = {json.dumps(entry.daughters)}\n"
+    text += "sources = [\n" + "".join(f"    {json.dumps(s, ensure_ascii=False)},\n" for s in sources(entry, found))
+    text += "]\n\n# energy, MeV, and number per decay\n"
+    for key in ("gammas", "x_rays", "conversion_electrons", "auger_electrons", "alphas"):
+        text += rows_text(key, getattr(found, key))
+    for key in ("local", "recoil"):
+        energy = getattr(found, key) / 1e3
+        text += f"{key}_mev = {energy:.5g}\n" if energy >= 5e-9 else ""
+    for key, branches in (("beta_branches", found.betas), ("positron_branches", found.positrons)):
+        for end, share, shape, member in branches:
+            text += f'\n[[{key}]]\nend_point_mev = {end / 1e3:.7g}\nper_decay = {share:.6g}\nshape = "{shape}"\n'
+            text += f'parent = "{dashed(member.name)}"\n' if len(entry.members) > 1 else ""
+    if means:
+        text += "\n[evaluations_mev] # mean energy of the betas or positrons per decay\n"
+        text += "".join(f'"{key}" = {mean:.5g}\n' for key, mean in means.items())
+    return text
+
+
+def spectrum_text(name, what, table):
+    """CSV of a spectrum."""
+    energy, density = table
+    head = f"""\
+# {name}, spectrum of the {what}s: kinetic energy and dN/dE per decay, linear between rows.
+# Computed by tools/make_nuclides.py, Fermi theory; the branches stand in {name}.toml, docs/beta_spectrum.md says how.
+# {np.trapezoid(density, energy):.5f} per decay, mean energy of a {what} {mean_energy(energy, density) * 1e3:.3f} keV.
+# energy_mev,density_per_mev
+"""
+    return head + "".join(f"{e:.7g},{d:.7e}\n" for e, d in zip(energy, density, strict=True))
+
+
+def write_sources(files):
+    """Put a row for each file between the marks in SOURCES.md."""
+    text = SOURCES.read_text(encoding="utf-8")
+    start, end = "<!-- made by make_nuclides -->\n", "<!-- end of make_nuclides -->\n"
+    before, rest = text.split(start)
+    _, after = rest.split(end)
+    table = "| file | what, unit | from | edition | made | licence | sha256 |\n|---|---|---|---|---|---|---|\n"
+    for path in sorted(files, key=lambda path: path.name.casefold()):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.suffix == ".csv":
+            what = "spectrum: kinetic energy, MeV; dN/dE per decay, 1/MeV"
+            origin = "computed: Fermi theory from the branches in the TOML file | this project"
+            licence = "Apache-2.0"
+        else:
+            what = "half-life, s; lines, MeV and per decay; branches, MeV and per decay; local energy, MeV"
+            origin = (
+                "UKDD-12 through actigamma; ENSDF through paceENSDF; binding energies of xraylib; notes in the file "
+            )
+            origin += "| actigamma 0.1.5, paceENSDF 0.6.3, xraylib 4.3.0"
+            licence = "Apache-2.0 (actigamma), BSD (paceENSDF, xraylib); ENSDF data are public"
+        table += f"| `nuclides/{path.name}` | {what} | {origin} | {MADE} | {licence} | {digest} |\n"
+    SOURCES.write_text(before + start + "\n" + table + "\n" + end + after, encoding="utf-8", newline="\n")
+
+
+def main():
+    """Print the mean energies of every entry; write its files when asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help=f"write the files of {TARGET.relative_to(ROOT)}")
+    write = parser.parse_args().write
+    library = ukdd()
+    files = []
+    for entry in NUCLIDES:
+        name = dashed(entry.members[0].name)
+        found = chain(entry, library)
+        spectra, texts = {}, {}
+        for key, what, branches, sign in (
+            ("spectrum", "beta", found.betas, 1),
+            ("positron_spectrum", "positron", found.positrons, -1),
+        ):
+            if branches:
+                spectra[key] = f"{name.replace('-', '').lower()}_{what}_spectrum.csv"
+                texts[spectra[key]] = spectrum_text(name, what, tabulated(branches, sign))
+        texts[f"{name}.toml"] = entry_text(entry, found, spectra, published_means(entry, library))
+        for file, text in texts.items():
+            if write:
+                (TARGET / file).write_text(text, encoding="utf-8", newline="\n")
+            files.append(TARGET / file)
+        print(f"{name}: {', '.join(texts)}")
+    if write:
+        write_sources(files)
+
+
+if __name__ == "__main__":
+    main()
