@@ -41,6 +41,7 @@ SOURCES = ROOT / "mcdose" / "data" / "SOURCES.md"
 MADE = "2026-11-27"
 LOWEST_LINE = 1e-5  # per decay: what is rarer is left out
 LOWEST_KEV = 1.0  # what has less energy is absorbed on the spot
+FAR_KEV = 15.0  # between the end points that two evaluations give to one transition
 ALPHA_MASS = 4.0026  # u, for the recoil
 SHELLS = {"K": (0,), "L": (1, 2, 3), "M": (4, 5, 6, 7, 8), "N": (9, 10, 11, 12, 13, 14, 15)}  # of xraylib
 SYMBOLS = "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac".split()  # noqa: E501, SIM905
@@ -57,7 +58,7 @@ class Member:
     per_decay
         Its decays per decay of the parent of the chain.
     betas
-        Whose beta branches: "UKDD-12", "ENSDF", or none.
+        Whose beta branches: "UKDD-12", "ENSDF", "DDEP" (Ho-166), or none.
     beta_sum
         Betas per decay; the intensities are divided by their sum and multiplied by this. None leaves them.
     positrons
@@ -86,19 +87,35 @@ class Member:
 
 @dataclass(frozen=True)
 class Entry:
-    """What becomes one file: the members of a chain in equilibrium, the parent first, and what to say of them."""
+    """What becomes one file: the members of a chain in equilibrium, the parent first, and what to say of them.
+
+    `half_life` is in days with its source, where it is not that of paceENSDF.
+    """
 
     members: tuple[Member, ...]
     notes: tuple[str, ...] = ()
     daughters: tuple[str, ...] = ()
+    half_life: tuple[float, str] | None = None
 
 
 PURE = "no photon or electron besides the betas is listed"
 GA68 = ((1899.1, 0.8768), (821.75, 0.0120), (243.23, 2.6e-6))  # DDEP, Ga-68
+HO166 = (  # DDEP, Ho-166: end point [keV], per decay
+    (24.1, 0.000353),
+    (192.0, 0.00304),
+    (326.2, 2.76e-5),
+    (394.5, 0.00955),
+    (1068.6, 7.2e-5),
+    (1773.9, 0.505),
+    (1854.5, 0.482),
+)
 NUCLIDES = (
     Entry((Member("P32", betas="ENSDF"),), (PURE,)),
     Entry((Member("Sr89"),), ("the branch of 9.6e-5 to the level at 909 keV is second forbidden, taken as allowed",)),
-    Entry((Member("Ho166"),)),
+    Entry(
+        (Member("Ho166", betas="DDEP"),),
+        ("UKDD-12 gives the 81 keV transition 3 % more than its level is fed; DDEP's beta branches fit it better",),
+    ),
     Entry((Member("Lu177"),)),
     Entry(
         (Member("I131"),), ("Xe-131m (11.8 d), which 1.1 % of the decays feed, is counted as if it decayed at once",)
@@ -107,7 +124,11 @@ NUCLIDES = (
     Entry((Member("Re186", beta_sum=0.9313),), ("the other decays, 6.87 %, are electron capture to W-186",)),
     Entry((Member("Sm153"),)),
     Entry((Member("Cu67", betas="ENSDF"),), ("UKDD-12 has end points 14 keV higher (Q = 576 keV); ENSDF's are used",)),
-    Entry((Member("Tb161"),)),
+    Entry(
+        (Member("Tb161"),),
+        ("ENSDF's half-life, 6.89(2) d, is 1 % shorter than all measurements since 2020 (6.953(2) d at IRA)",),
+        half_life=(6.9637, "6.9637(29) d: six measurements of three laboratories (2022), PubMed 35158282"),
+    ),
     Entry((Member("Tc99m", betas="", augers=(2.17,)),), ("the beta branch of 3.7e-5 to Ru-99 is left out",)),
     Entry((Member("In111", betas=""),), ("the branch of 5e-5 through Cd-111m is counted as if it decayed at once",)),
     Entry((Member("F18", betas="", positrons=((633.5, 0.9673),)),), ("positron branch: ENSDF",)),
@@ -127,6 +148,7 @@ NUCLIDES = (
             "the beta branch of At-217 (1.2e-4, to Rn-217) is left out",
         ),
         ("Fr-221", "At-217", "Bi-213", "Po-213", "Tl-209", "Pb-209"),
+        (9.92, "9.92 d: adopted by NNDC (ENSDF); 10.0 d before, in paceENSDF 0.6.3 and in ICRP-107"),
     ),
     Entry(
         (Member("At211", betas=""), Member("Po211", 0.582, betas="")),
@@ -206,9 +228,9 @@ def beta_branches(member, record):
         found = known
     else:
         found = []
-        for end_point, share in lines(record, "beta"):
+        for end_point, share in HO166 if member.betas == "DDEP" else lines(record, "beta"):
             nearest = min(known, key=lambda branch: abs(branch[0] - end_point))
-            shape = nearest[2] if abs(nearest[0] - end_point) < 5.0 else "unassigned, taken as allowed"
+            shape = nearest[2] if abs(nearest[0] - end_point) < FAR_KEV else "unassigned, taken as allowed"
             found.append((end_point, share, shape))
     total = sum(share for _, share, _ in found)
     scale = 1.0 if member.beta_sum is None else member.beta_sum / total
@@ -353,16 +375,21 @@ def published_means(entry, library):
     return {name: round(mean, 5) for name, mean in means.items() if mean}
 
 
-def half_life(member):
-    """Half-life [s] and how ENSDF writes it."""
-    best = ensdf(member)[0]["parentDecay"][0]["halfLife"][0]
-    return best["halfLifeConverted"], f"{best['halfLifeBest']:g} {best['unitHalfLifeBest']}"
+def half_life(entry):
+    """Half-life [s], and how its source writes it."""
+    if entry.half_life:
+        days, written = entry.half_life
+        return days * 86400.0, written
+    best = ensdf(entry.members[0])[0]["parentDecay"][0]["halfLife"][0]
+    written = (
+        f"{best['halfLifeBest']:g} {best['unitHalfLifeBest']}: ENSDF (Nuclear Data Sheets) through paceENSDF 0.6.3"
+    )
+    return best["halfLifeConverted"], written
 
 
 def sources(entry, found):
     """Say where each part of an entry comes from."""
-    _, written = half_life(entry.members[0])
-    said = [f"half-life {written}: ENSDF (Nuclear Data Sheets) through paceENSDF 0.6.3"]
+    said = [f"half-life {half_life(entry)[1]}"]
     betas = sorted({member.betas for member in entry.members if member.betas})
     if betas:
         said.append(
@@ -388,10 +415,10 @@ def rows_text(key, rows):
 
 def entry_text(entry, found, spectra, means):
     """TOML of an entry."""
-    seconds, written = half_life(entry.members[0])
+    seconds, written = half_life(entry)
     name = dashed(entry.members[0].name)
     text = "# Made by tools/make_nuclides.py; docs/nuclides.md says what each key means.\n"
-    text += f'name = "{name}"\nhalf_life_s = {seconds:.10g} # {written}\n'
+    text += f'name = "{name}"\nhalf_life_s = {seconds:.10g} # {written.split(":")[0]}\n'
     text += "".join(f'{key} = "{file}"\n' for key, file in spectra.items())
     if entry.daughters:
         text += f"daughters = {json.dumps(entry.daughters)}\n"
