@@ -15,7 +15,7 @@ from mcdose.electron_data import csda_range
 from mcdose.kernel import PointKernel
 from mcdose.known_kernel import known_or_simulated
 from mcdose.media import Medium
-from mcdose.nuclides import nuclide as find_nuclide
+from mcdose.nuclides import Nuclide
 from mcdose.problem import slabs
 from mcdose.shell_integration import integrated_octant
 
@@ -46,7 +46,7 @@ class KernelPair(NamedTuple):
 
 
 def kernel_pair(
-    nuclide: str,
+    nuclide: Nuclide,
     medium: Medium,
     density_g_cm3: float,
     voxel_mm: tuple[float, float, float],
@@ -75,7 +75,7 @@ def kernel_pair(
 
 
 def _pair(
-    nuclide: str,
+    nuclide: Nuclide,
     medium: Medium,
     density_g_cm3: float,
     voxel_mm: Any,
@@ -84,7 +84,7 @@ def _pair(
 ) -> KernelPair:
     point = known_or_simulated(nuclide, medium, None, simulate)
     edges = point.shell_edges_mm * (point.density_g_cm3 / density_g_cm3)
-    reach = 10.0 * float(csda_range(medium, find_nuclide(nuclide).end_point_mev)) / density_g_cm3
+    reach = 10.0 * float(csda_range(medium, nuclide.end_point_mev)) / density_g_cm3
     first_far = min(int(np.searchsorted(edges, reach)), point.energy_mev.size)
     split = float(edges[first_far])
     half = tuple(min(int(split / side) + 1, size - 1) for side, size in zip(voxel_mm, shape, strict=True))

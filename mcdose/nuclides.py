@@ -5,6 +5,7 @@ Everything is read from `mcdose/data/nuclides` on first use; a nuclide there is 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from dataclasses import dataclass
@@ -99,6 +100,15 @@ class Nuclide:
         entry["spectrum"] = entry["spectrum"] or Spectrum(NOTHING, NOTHING)
         entry["evaluations"] = MappingProxyType(entry["evaluations"])
         return cls(**entry)
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of the name and of everything that is emitted."""
+        arrays = [*self.spectrum, *(self.positron_spectrum or ()), *self.emissions]
+        state = hashlib.sha256(repr((self.name, self.local_mev, self.recoil_mev)).encode())
+        for array in arrays:
+            state.update(repr(array.shape).encode() + array.tobytes())
+        return state.hexdigest()
 
     @property
     def has_betas(self) -> bool:
@@ -212,12 +222,12 @@ def nuclides() -> tuple[str, ...]:
     return _names()
 
 
-def nuclide(name: str | os.PathLike[str]) -> Nuclide:
+def nuclide(name: str | os.PathLike[str] | Nuclide) -> Nuclide:
     """Look up a nuclide, or read one of the user's own.
 
     Parameters
     ----------
-    name : str or path
+    name : str, path or Nuclide, which is returned
         "Y-90"; also "Y90", "90Y", "y-90". What ends in `.toml` or `.json`, and any path, is a file (docs/nuclides.md).
 
     Returns
@@ -305,7 +315,9 @@ def activity_to_tia(
     return tia_bq_s
 
 
-def _look_up(name: str | os.PathLike[str]) -> Nuclide:
+def _look_up(name: str | os.PathLike[str] | Nuclide) -> Nuclide:
+    if isinstance(name, Nuclide):
+        return name
     if isinstance(name, os.PathLike):
         return Nuclide.from_file(name)
     if not isinstance(name, str):

@@ -17,6 +17,7 @@ from mcdose.kernel_pair import KernelPair, Spread, kernel_pair, merged
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
 from mcdose.noiseless import noiseless_result
+from mcdose.nuclides import Nuclide
 from mcdose.point_kernel import dose_point_kernel
 from mcdose.problem import Problem, reports_dose, slabs
 from mcdose.regions import Region
@@ -41,7 +42,7 @@ class Choices:
 
 def voxel_convolution(
     problem: Problem,
-    nuclide_name: str,
+    nuclide: Nuclide,
     choices: Choices,
     floor: float,
     regions: dict[str, Region],
@@ -67,7 +68,7 @@ def voxel_convolution(
     Parameters
     ----------
     problem : checked
-    nuclide_name : str
+    nuclide : Nuclide
     choices : Choices
     floor : g/cm3
     regions : by name
@@ -79,7 +80,7 @@ def voxel_convolution(
     pairs = []
     for medium, density, targets in uses:
         pair = kernel_pair(
-            nuclide_name, medium, density, problem.voxel_mm, problem.shape, _simulation(nuclide_name, medium, choices)
+            nuclide, medium, density, problem.voxel_mm, problem.shape, _simulation(nuclide, medium, choices)
         )
         pairs.append((pair, medium, density, targets))
     rooms = _room(problem, [pair for pair, *_ in pairs], choices)
@@ -120,13 +121,11 @@ def voxel_convolution(
     )
 
 
-def _simulation(nuclide_name: str, medium: Medium, choices: Choices) -> Callable[[int], PointKernel]:
+def _simulation(nuclide: Nuclide, medium: Medium, choices: Choices) -> Callable[[int], PointKernel]:
     """Return what simulates the point kernel of a medium, on the device and threads asked for."""
 
     def simulate(histories: int) -> PointKernel:
-        return dose_point_kernel(
-            nuclide_name, medium, histories=histories, device=choices.device, threads=choices.threads
-        )
+        return dose_point_kernel(nuclide, medium, histories=histories, device=choices.device, threads=choices.threads)
 
     return simulate
 

@@ -35,7 +35,7 @@ BYTES = 52  # of a voxel while it is integrated: result, error, an eighth of the
 
 
 def voxel_kernel(
-    nuclide: str = "Y-90",
+    nuclide: str | Nuclide = "Y-90",
     voxel_mm: Sequence[float] = (3.0, 3.0, 3.0),
     medium: str | Medium = "water",
     *,
@@ -54,7 +54,7 @@ def voxel_kernel(
 
     Parameters
     ----------
-    nuclide : str
+    nuclide : name, file or Nuclide
     voxel_mm : (dz, dy, dx), mm
     medium : name or Medium
     density_g_cm3 : float, optional
@@ -113,23 +113,23 @@ def voxel_kernel(
         activity = np.zeros(tuple(2 * count + 1 for count in half))
         activity[half] = 1.0
         dose = absorbed_dose(
-            activity, voxel, nuclide=named.name, medium=chosen, density_g_cm3=density, histories=histories,
+            activity, voxel, nuclide=named, medium=chosen, density_g_cm3=density, histories=histories,
             threads=threads, device=device, seed=seed, progress=progress, density_floor_g_cm3=0.0,
             parameters=DIRECT,
         )  # fmt: skip
         assert dose.relative_uncertainty is not None
         values, errors = _symmetric(dose.dose_gy, dose.relative_uncertainty)
         values, errors = values * MGY_PER_MBQ_S, errors * MGY_PER_MBQ_S
-        emitted = named.mean_electron_energy_mev
+        emitted = sum(named.mean_energies_mev.values())
         provenance |= dose.provenance | {"histories": dose.histories, "seed": seed, "cancelled": dose.cancelled}
     else:
 
         def simulate_here(count: int) -> PointKernel:
             return dose_point_kernel(
-                named.name, chosen, histories=count, threads=threads, device=device, seed=seed, progress=progress
+                named, chosen, histories=count, threads=threads, device=device, seed=seed, progress=progress
             )
 
-        kernel = point_kernel or known_or_simulated(named.name, chosen, histories, simulate or simulate_here)
+        kernel = point_kernel or known_or_simulated(named, chosen, histories, simulate or simulate_here)
         if kernel.source != named.name or kernel.medium != chosen.name:
             raise ValueError(
                 f"point_kernel must be of {named.name} in {chosen.name}, got {kernel.source} in {kernel.medium}"

@@ -18,10 +18,11 @@ from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
 from mcdose.transport.geometry import cell, jumped
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
-from mcdose.transport.stack import ELECTRON, POSITRON, push
+from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
 from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_PAIR
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
+MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
 FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions included; reaching it is counted as a fault
 
 
@@ -93,6 +94,11 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
         turn = uniform(word_3)
         opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
         a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
+        u, v, w = turned(u, v, w, one_minus_cosine, turn)
+        wait = depth >= MANY_WAIT
+        if wait:
+            word_1, _, _, _ = random_block(key, draw)
+            depth = push(stack, depth, PHOTON, scattered, place, u, v, w, word_1)
         new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_4)
         if new_depth > depth:
             held -= quanta(recoil)
@@ -100,7 +106,8 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
             fault(scores, STACK_FULL, quanta(recoil))
         depth = new_depth
         deposit(scores, voxel, held - quanta(scattered))
-        u, v, w = turned(u, v, w, one_minus_cosine, turn)
+        if wait:
+            return depth, np.int64(0)
         energy = scattered
 
     held = quanta(energy)
