@@ -5,6 +5,8 @@ import pytest
 from numba import types
 from numba.core import ir
 
+from mcdose.emission_table import emission_table
+from mcdose.nuclides import nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import cuts
 from mcdose.transport import geometry, source
@@ -61,11 +63,12 @@ def history(request, three_media):
         np.ones(cells, np.float32),
         np.zeros(cells, np.uint8),
     )
-    decays = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), np.array([0.5, 2.0], np.float32))
+    emitted = emission_table(nuclide("Ga-68")).fields  # every kind of particle
+    decays = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), *emitted)
     if request.param == "shells":
         edges = np.linspace(0.0, 1.2, cells + 1).astype(np.float32)
         world = Shells(edges, np.float32(0.01), world.density, world.medium)
-        decays = PointSource(decays.energies)
+        decays = PointSource(*emitted)
     stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
     scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
     arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), scores, stack)

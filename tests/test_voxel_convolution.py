@@ -25,7 +25,7 @@ def convolved(tia, voxel=VOXEL, **named):
 
 
 def water_pair(voxel, shape):
-    return kernel_pair("Y-90", mcdose.medium("water"), 1.0, voxel, shape, simulate=None)
+    return kernel_pair(mcdose.nuclide("Y-90"), mcdose.medium("water"), 1.0, voxel, shape, simulate=None)
 
 
 @pytest.fixture
