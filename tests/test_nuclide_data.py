@@ -111,8 +111,22 @@ def test_positrons():
     assert fluorine.mean_energies_mev["annihilation"] == pytest.approx(2 * 0.51099895 * 0.9673, rel=1e-4)
     assert not any(abs(energy - 0.511) < 0.001 for name in CLINIC for energy, _ in nuclide(name).lines)
     assert not fluorine.has_betas
-    with pytest.raises(ValueError, match="nuclide must be one that emits betas, which F-18 does not"):
-        fluorine.inverse_cdf(16)
+
+
+@pytest.mark.parametrize("name", CLINIC)
+def test_a_simulation_of_betas_refuses_what_it_would_leave_out(name):
+    found = nuclide(name)
+    assert found.betas_are_all == (name in ("Y-90", "P-32", "Sr-89"))
+    if found.betas_are_all:
+        assert found.inverse_cdf(16)[-1] == found.end_point_mev
+    else:
+        with pytest.raises(ValueError, match=rf"nothing else, .*; {name} emits .* keV"):
+            found.inverse_cdf(16)
+        if found.has_betas:
+            assert found.spectrum.inverse_cdf(16)[-1] == found.spectrum.energies_mev[-1]
+        else:
+            with pytest.raises(ValueError, match="no electron to sample"):
+                found.spectrum.inverse_cdf(16)
 
 
 def test_alphas():
@@ -162,7 +176,7 @@ def test_the_internal_pairs_of_y90_are_data_only():
 
 
 def test_strong_gammas_are_near_those_of_icrp_107():
-    """Every gamma of ICRP-107 above 1 % per decay: the same energy, and a yield within a tenth (Tb-161, 49 keV: -8.7 %)."""
+    """Every gamma of ICRP-107 above 1 % per decay: the same energy, and a yield within a tenth (worst: Tb-161)."""
     path = SHARED / "reference" / "spectra" / "emissions_icrp107.csv"
     if not path.exists():
         pytest.skip("needs emissions_icrp107.csv in ../shared/reference/spectra (or $MCDOSE_TEST_DATA)")
@@ -218,7 +232,7 @@ def test_thinning_keeps_the_mean(fermi):
     energy = np.linspace(0.0, 1.0, 4001)
     density = (0.3 + energy) * (1.0 - energy) ** 2
     few = fermi.thinned(energy, density)
-    assert len(few[0]) < 300
+    assert len(few[0]) < 500
     assert np.trapezoid(few[1], few[0]) == pytest.approx(np.trapezoid(density, energy), rel=1e-12)
     assert fermi.mean_energy(*few) == pytest.approx(fermi.mean_energy(energy, density), rel=1e-5)
 
