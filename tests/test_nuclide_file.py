@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +74,16 @@ def test_toml_and_a_table_beside_it(tmp_path):
     assert found.mean_electron_energy_mev == pytest.approx(1 / 3)
     assert found.lines == ()
     assert "1 min" in str(found)
+
+
+def test_the_example_of_the_page(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "nuclides.md").read_text("utf-8")
+    path = tmp_path / "example.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
+    found = nuclide(path)
+    assert found.name == "Er-169"
+    assert found.spectrum.electrons_per_decay == pytest.approx(1.0, abs=1e-3)
+    assert found.sources == ("where it comes from",)
 
 
 def test_only_what_is_needed(written):
