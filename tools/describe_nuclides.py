@@ -93,6 +93,11 @@ def fed_kev(found):
     return math.fsum(b.per_decay * (FED[found.name] - 1e3 * b.end_point_mev) for b in found.beta_branches)
 
 
+def percent(ratio, digits):
+    """Write how far a ratio is from 1."""
+    return f"{round(100 * (ratio - 1), digits) + 0.0:+.{digits}f} %"
+
+
 def figure(kev):
     """Write an energy as the tables have it."""
     if not kev:
@@ -176,10 +181,10 @@ def balance():
     for name, scheme in sorted(SCHEMES.items()):
         found = nuclide(name)
         total = emitted_kev(found)
-        row = [name, f"{total:.1f}", f"{scheme:.1f}", f"{100 * (total / scheme - 1):+.2f} %", "", "", ""]
+        row = [name, f"{total:.1f}", f"{scheme:.1f}", percent(total / scheme, 2), "", "", ""]
         if name in FED:
             others = 1e3 * sum(mev for kind, mev in found.mean_energies_mev.items() if kind != "beta")
-            row[4:] = [f"{others:.2f}", f"{fed_kev(found):.2f}", f"{100 * (others / fed_kev(found) - 1):+.1f} %"]
+            row[4:] = [f"{others:.2f}", f"{fed_kev(found):.2f}", percent(others / fed_kev(found), 1)]
         rows.append(row)
     return table(rows)
 
