@@ -154,7 +154,8 @@ def _spectrum(path: Path, key: str, value: object, most: float) -> Spectrum:
     if isinstance(value, str):
         file = path.parent / value
         try:
-            table = np.loadtxt(file, delimiter=",", ndmin=2, dtype=np.float64, encoding="utf-8")
+            lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.split("#")[0].strip()]
+            table = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.empty((0, 2))
         except OSError as error:
             raise InputError(f"{path}: {key} {value!r} cannot be read: {error.strerror or error}") from error
         except ValueError as error:

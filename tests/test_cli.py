@@ -464,7 +464,7 @@ BAD_INPUT = {
     "negative activity": (negative_activity, "activity must not be negative: 1 voxels are"),
     "NaN in the activity": (nan_activity, "activity must be finite, 1 voxels are"),
     "voxel size zero": (zero_voxel_size, "z.mha"),
-    "no such nuclide": (lambda t, p: [*bad(t, p), "--nuclide", "Xx-1"], "nuclide must be one of Y-90, got 'Xx-1'"),
+    "no such nuclide": (lambda t, p: [*bad(t, p), "--nuclide", "Xx-1"], "Y-90, got 'Xx-1'"),
     "grids apart": (
         lambda t, p: bad(t, p, ct=nifti(t / "far.nii", np.zeros((4, 4, 4)), origin_mm=(500, 0, 0))),
         "activity and CT must overlap, got activity z -3.0 to 45.0",

@@ -170,7 +170,7 @@ def test_constant_of_local_deposition_and_threshold_of_gamma(tmp_path, capsys):
         (["--demo", "--gamma-threshold", "1"], "must be a fraction between 0 and 1, got '1'"),
         (["--demo", "--gy-kg-per-gbq", "-1"], "must be a positive number, got '-1'"),
         (["--demo", "--kernel-medium", "jelly"], "medium must be one of water"),
-        (["--demo", "--nuclide", "Xx-1"], "nuclide must be one of Y-90"),
+        (["--demo", "--nuclide", "Xx-1"], "nuclide must be one of Ac-225, "),
         (["--demo", "--method", "local-deposition"], "unrecognized arguments"),
     ],
 )

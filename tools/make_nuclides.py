@@ -58,7 +58,7 @@ class Member:
     per_decay
         Its decays per decay of the parent of the chain.
     betas
-        Whose beta branches: "UKDD-12", "ENSDF", "DDEP" (Ho-166), or none.
+        Whose beta branches: "UKDD-12", "ENSDF", none, or the name of a set in `TYPED`.
     beta_sum
         Betas per decay; the intensities are divided by their sum and multiplied by this. None leaves them.
     positrons
@@ -100,18 +100,31 @@ class Entry:
 
 PURE = "no photon or electron besides the betas is listed"
 GA68 = ((1899.1, 0.8768), (821.75, 0.0120), (243.23, 2.6e-6))  # DDEP, Ga-68
-HO166 = (  # DDEP, Ho-166: end point [keV], per decay
-    (24.1, 0.000353),
-    (192.0, 0.00304),
-    (326.2, 2.76e-5),
-    (394.5, 0.00955),
-    (1068.6, 7.2e-5),
-    (1773.9, 0.505),
-    (1854.5, 0.482),
-)
+TYPED = {  # (end point [keV], per decay) by source
+    "DDEP": (  # Ho-166
+        (24.1, 0.000353),
+        (192.0, 0.00304),
+        (326.2, 2.76e-5),
+        (394.5, 0.00955),
+        (1068.6, 7.2e-5),
+        (1773.9, 0.505),
+        (1854.5, 0.482),
+    ),
+    # Sr-89: Q = 1502.2(4) keV by Penning trap, shares of DDEP, level at 908.96 keV
+    "Sandler et al., Phys. Rev. C 100 (2019) 024309 (Q value), and DDEP (shares)": (
+        (593.2, 9.64e-5),
+        (1502.2, 0.9999036),
+    ),
+}
 NUCLIDES = (
     Entry((Member("P32", betas="ENSDF"),), (PURE,)),
-    Entry((Member("Sr89"),), ("the branch of 9.6e-5 to the level at 909 keV is second forbidden, taken as allowed",)),
+    Entry(
+        (Member("Sr89", betas="Sandler et al., Phys. Rev. C 100 (2019) 024309 (Q value), and DDEP (shares)"),),
+        (
+            "UKDD-12 and DDEP have an end point of 1495.1 keV, ENSDF 1500.9(25) keV: mean 3 keV lower, and 0.5 keV",
+            "the branch of 9.6e-5 to the level at 909 keV is second forbidden, taken as allowed",
+        ),
+    ),
     Entry(
         (Member("Ho166", betas="DDEP"),),
         ("UKDD-12 gives the 81 keV transition 3 % more than its level is fed; DDEP's beta branches fit it better",),
@@ -228,7 +241,7 @@ def beta_branches(member, record):
         found = known
     else:
         found = []
-        for end_point, share in HO166 if member.betas == "DDEP" else lines(record, "beta"):
+        for end_point, share in TYPED.get(member.betas) or lines(record, "beta"):
             nearest = min(known, key=lambda branch: abs(branch[0] - end_point))
             shape = nearest[2] if abs(nearest[0] - end_point) < FAR_KEV else "unassigned, taken as allowed"
             found.append((end_point, share, shape))
