@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mcdose.arrays import module_of, on_gpu
 from mcdose.errors import InputError
 
+THINNEST = 1e-9  # g/cm3, a vacuum by any measure; below it single precision loses a density
 DENSEST_ELEMENT = 22.6  # g/cm3, osmium; above it a density is in another unit (kg/m3, mg/cm3)
 FIELDS = ("hu", "density_g_cm3", "media_hu", "media")
 
@@ -31,7 +32,7 @@ class Calibration:
     Parameters
     ----------
     hu : CT numbers of the nodes, strictly increasing, at least two
-    density_g_cm3 : density at each node, positive [g/cm3]
+    density_g_cm3 : density at each node, 1e-9 to 22.6 [g/cm3]
     media_hu : limits between the media, strictly increasing, one fewer than `media`;
         medium i holds for media_hu[i - 1] <= HU < media_hu[i]
     media : names of media in ascending order of CT number; the first has no lower limit, the last no upper one
@@ -40,7 +41,7 @@ class Calibration:
     Raises
     ------
     ValueError
-        If the nodes or the limits are not finite and increasing, a density is not positive, or lengths do not fit.
+        If the nodes or the limits are not finite and increasing, a density is out of its range, or lengths do not fit.
     """
 
     hu: tuple[float, ...]
@@ -66,8 +67,8 @@ class Calibration:
         _require_increasing("hu", self.hu)
         _require_increasing("media_hu", self.media_hu)
         for density in self.density_g_cm3:
-            if not 0.0 < density <= DENSEST_ELEMENT:
-                raise ValueError(f"density_g_cm3 must be above 0 and at most {DENSEST_ELEMENT} g/cm3, got {density}")
+            if not THINNEST <= density <= DENSEST_ELEMENT:
+                raise ValueError(f"density_g_cm3 must be {THINNEST:g} to {DENSEST_ELEMENT} g/cm3, got {density}")
 
     @classmethod
     def from_json(cls, path: str | Path) -> Calibration:
