@@ -116,13 +116,6 @@ class Nuclide:
         return len(self.spectrum.energies_mev) > 0
 
     @property
-    def betas_are_all(self) -> bool:
-        """Whether there is one beta per decay, and all else has less than 0.1 % of the energy (Y-90, P-32, Sr-89)."""
-        means = self.mean_energies_mev
-        others = sum(means.values()) - means["beta"]
-        return abs(self.spectrum.electrons_per_decay - 1.0) < 1e-3 and others < 1e-3 * means["beta"]
-
-    @property
     def positrons_per_decay(self) -> float:
         """Mean number of positrons per decay."""
         return 0.0 if self.positron_spectrum is None else self.positron_spectrum.electrons_per_decay
@@ -189,27 +182,6 @@ class Nuclide:
         """Local-deposition constant [Gy kg/GBq] of all but photons; see `local_deposition_constant`."""
         kinds = (*ELECTRON_KINDS, "alpha", "recoil", "local")
         return local_deposition_constant(sum(self.mean_energies_mev[kind] for kind in kinds), self.half_life_s)
-
-    def inverse_cdf(self, n: int) -> NDArray[np.float64]:
-        """Beta energies [MeV] at the cumulative probabilities 0, 1/n, ..., 1, shape (n + 1,); see `Spectrum`.
-
-        For a simulation that starts one beta per decay and nothing else; `spectrum.inverse_cdf` asks no questions.
-
-        Raises
-        ------
-        ValueError
-            If `n` is below 1, or the betas are not all that counts (`betas_are_all`).
-        """
-        if not self.betas_are_all:
-            raise ValueError(
-                "nuclide must be one that emits one beta per decay and, to 0.1 % of the energy, nothing else, because "
-                f"the simulation follows betas only; {self.name} emits {self._shares()}"
-            )
-        return self.spectrum.inverse_cdf(n)
-
-    def _shares(self) -> str:
-        """Mean energies in words, for a message."""
-        return ", ".join(f"{kind} {mev * 1e3:.4g} keV" for kind, mev in self.mean_energies_mev.items() if mev)
 
     def __str__(self) -> str:
         return "\n".join(

@@ -113,22 +113,6 @@ def test_positrons():
     assert not fluorine.has_betas
 
 
-@pytest.mark.parametrize("name", CLINIC)
-def test_a_simulation_of_betas_refuses_what_it_would_leave_out(name):
-    found = nuclide(name)
-    assert found.betas_are_all == (name in ("Y-90", "P-32", "Sr-89"))
-    if found.betas_are_all:
-        assert found.inverse_cdf(16)[-1] == found.end_point_mev
-    else:
-        with pytest.raises(ValueError, match=rf"nothing else, .*; {name} emits .* keV"):
-            found.inverse_cdf(16)
-        if found.has_betas:
-            assert found.spectrum.inverse_cdf(16)[-1] == found.spectrum.energies_mev[-1]
-        else:
-            with pytest.raises(ValueError, match="no electron to sample"):
-                found.spectrum.inverse_cdf(16)
-
-
 def test_alphas():
     """One alpha per decay of At-211 (itself or Po-211), four of Ac-225 (the fourth of Po-213 or Bi-213)."""
     assert sum(count for _, count in nuclide("At-211").alphas) == pytest.approx(1.0, abs=2e-4)
