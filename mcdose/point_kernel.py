@@ -226,7 +226,7 @@ def _simulate(
     for name, fault in named.items():
         if fault.count:
             log.warning("%d %s: %.3g MeV were left on the spot", fault.count, name, fault.energy_mev)
-    energy = tally.energy_mev(0, shells) * (table.per_decay / tally.histories)
+    energy = tally.energy_mev(0, shells) / tally.histories * table.per_decay
     relative = tally.relative_error(0, shells)
     return PointKernel(
         edges_mm,
