@@ -376,6 +376,9 @@ def test_a_heap_that_hdf5_never_gets_through_is_refused(tmp_path):
     data[heap + 16 :] = bytes(16) + data[heap + 32 :]
     path.write_bytes(data)
     assert f"whose heap at byte {heap} has free space of size 0" in refused(load_kernel, path)
+    data[heap + 24 : heap + 32] = b"\xff" * 8  # the size of the first object, padded, is 0
+    path.write_bytes(bytes(data))
+    assert f"whose heap at byte {heap} holds {2**64 - 1} bytes in one object" in refused(load_kernel, path)
 
 
 @pytest.mark.parametrize("start", ["[", '{"a":'])

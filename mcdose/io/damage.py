@@ -69,10 +69,11 @@ def require_held(path: Path, shape: tuple[int, ...], item_bytes: float, held_byt
 
 
 def require_sound_heaps(path: Path) -> None:
-    """Raise if a heap of texts in an HDF5 file has free space of size 0, over which the HDF5 library goes on for ever.
+    """Raise if a heap of texts in an HDF5 file has sizes over which the HDF5 library goes on for ever.
 
     Global heap collections, HDF5 File Format Specification 3.0, III.E: 16 bytes, then objects with a header of 16
-    bytes, number (0 is the free space) and size, and content padded to 8.
+    bytes, number (0 is the free space) and size, and content padded to 8. Free space of size 0 and objects that
+    reach beyond the heap, whose size overflows when it is padded, are what it does not notice.
     """
     data = path.read_bytes()
     heap = data.find(b"GCOL\x01\0\0\0")
@@ -83,6 +84,10 @@ def require_sound_heaps(path: Path) -> None:
             number, size = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
             if number == 0 and size == 0:
                 raise InputError(f"{path}: a damaged HDF5 file, whose heap at byte {heap} has free space of size 0")
+            if size > end - at:
+                raise InputError(
+                    f"{path}: a damaged HDF5 file, whose heap at byte {heap} holds {size} bytes in one object"
+                )
             at += size if number == 0 else 16 + (size + 7) // 8 * 8
         heap = data.find(b"GCOL\x01\0\0\0", heap + 1)
 
