@@ -350,7 +350,14 @@ def _add_method_options(command: argparse.ArgumentParser) -> None:
 
 def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -> None:
     command.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
-    command.add_argument("--histories", type=_histories, metavar="N", help=f"decays to simulate ({default_histories})")
+    command.add_argument(
+        "--internal-pairs",
+        action="store_true",
+        help="with the electron-positron pairs of the decay (Y-90: 32 in a million)",
+    )
+    command.add_argument(
+        "--histories", type=_histories, metavar="N", help=f"emissions of decays to simulate ({default_histories})"
+    )
     command.add_argument(
         "--target-uncertainty",
         type=_fraction,

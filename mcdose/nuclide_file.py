@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.constants import ELECTRON_MASS
 from mcdose.errors import InputError
 from mcdose.spectra import Spectrum
 
@@ -21,13 +22,14 @@ Lines = tuple[tuple[float, float], ...]
 SUFFIXES = (".toml", ".json")
 LOWEST_MEV, HIGHEST_MEV = 1e-3, 3.0  # of lines and end points: what the tables of the transport cover
 LOWEST_ALPHA_MEV, HIGHEST_ALPHA_MEV = 1.0, 12.0
+PAIR_THRESHOLD_MEV = 2.0 * ELECTRON_MASS
 MOST_PER_DECAY = 10.0  # of one line; a yield in percent is seen by it
 SUM_TOLERANCE = 2e-3  # of the branches against the integral of their spectrum
 
 LINES = ("gammas", "x_rays", "conversion_electrons", "auger_electrons", "alphas")
 SPECTRA = ("spectrum", "positron_spectrum")
 BRANCHES = {"beta_branches": "spectrum", "positron_branches": "positron_spectrum"}
-AMOUNTS = ("local_mev", "recoil_mev", "internal_pairs_per_decay")
+AMOUNTS = ("local_mev", "recoil_mev", "internal_pairs_per_decay", "internal_pair_mev")
 TEXTS = ("daughters", "sources")
 KEYS = ("name", "half_life_s", *SPECTRA, *LINES, *AMOUNTS, *TEXTS, *BRANCHES, "evaluations_mev")
 BRANCH_KEYS = ("end_point_mev", "per_decay", "shape", "parent")
@@ -80,6 +82,12 @@ def read_nuclide(path: Path) -> dict[str, Any]:
         found[key] = _number(path, key, entry.get(key, 0.0))
         highest = 1.0 if key.endswith("per_decay") else 100.0
         _require(0.0 <= found[key] <= highest, path, f"{key} must be 0 to {highest:g}, got {found[key]!r}")
+    _require(
+        not found["internal_pairs_per_decay"] or found["internal_pair_mev"] > PAIR_THRESHOLD_MEV,
+        path,
+        f"internal_pair_mev, the energy of the transition, must be above {PAIR_THRESHOLD_MEV:g}, "
+        f"got {found['internal_pair_mev']!r}",
+    )
     for key in LINES:
         found[key] = _lines(path, key, entry.get(key, []), most)
     for key in SPECTRA:

@@ -62,7 +62,9 @@ class Nuclide:
     recoil_mev : float [MeV per decay]
         Of the nuclei that emit the alphas.
     internal_pairs_per_decay : float
-        Electron-positron pairs made in the decay instead of a gamma; not simulated.
+        Electron-positron pairs made in the decay instead of a gamma; simulated with `with_internal_pairs` only.
+    internal_pair_mev : float
+        Energy of the transition that makes them.
     daughters : tuple of str
         Whose emissions are counted with the nuclide's own.
     beta_branches, positron_branches : tuple of Branch
@@ -83,6 +85,7 @@ class Nuclide:
     local_mev: float = 0.0
     recoil_mev: float = 0.0
     internal_pairs_per_decay: float = 0.0
+    internal_pair_mev: float = 0.0
     daughters: tuple[str, ...] = ()
     beta_branches: tuple[Branch, ...] = ()
     positron_branches: tuple[Branch, ...] = ()

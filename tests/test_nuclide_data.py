@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcdose.emission_table import emission_table
+from mcdose.internal_pairs import pair_density, with_internal_pairs
 from mcdose.nuclides import FOLDER, nuclide, nuclides
 from mcdose.spectra import EMISSION_KINDS
+from mcdose.transport.stack import ELECTRON, POSITRON
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MCDOSE_TEST_DATA", ROOT.parent / "shared"))
@@ -154,6 +157,28 @@ def test_the_internal_pairs_of_y90_are_data_only():
     assert y90.mean_electron_energy_mev == y90.spectrum.mean_energy_mev * y90.spectrum.electrons_per_decay
     digest = hashlib.sha256((FOLDER / "y90_beta_spectrum.csv").read_bytes()).hexdigest()
     assert digest == "7ede2c61dced1cb9398a6ae38f57c6ddd412e7385cccd79e319c961619ade1d5"
+
+
+def test_internal_pairs_on_demand():
+    """31.86 pairs in a million decays, 0.7387 MeV between the two, half each, and 2 x 511 keV."""
+    y90, pairs = nuclide("Y-90"), with_internal_pairs(nuclide("Y-90"))
+    assert pairs.positrons_per_decay == pytest.approx(31.86e-6, rel=1e-6)
+    assert pairs.spectrum.electrons_per_decay - y90.spectrum.electrons_per_decay == pytest.approx(31.86e-6, rel=1e-3)
+    more = sum(pairs.mean_energies_mev.values()) - sum(y90.mean_energies_mev.values())
+    assert more == pytest.approx(31.86e-6 * 1.7607, rel=1e-3)
+    energy, density = pair_density(0.7387)
+    np.testing.assert_allclose(density, density[::-1], atol=1e-12)
+    assert np.trapezoid(density, energy) == pytest.approx(1.0)
+    middle = 0.36935 / 0.51099895 + 1.0  # at half: p^2 (W^2 - 1) = p^4, above all others
+    assert density.max() == pytest.approx(density[100])
+    quarter = [(0.25 * 0.7387) / 0.51099895 + 1.0, (0.75 * 0.7387) / 0.51099895 + 1.0]
+    expected = np.sqrt((quarter[0] ** 2 - 1) * (quarter[1] ** 2 - 1)) * (quarter[0] * quarter[1] - 1)
+    assert density[50] / density[100] == pytest.approx(expected / (middle**2 - 1) ** 2, rel=1e-9)
+    table = emission_table(pairs)
+    assert table.kinds.tolist() == [ELECTRON, POSITRON]
+    assert table.per_decay == pytest.approx(1.0 + 2 * 31.86e-6, rel=1e-6)
+    with pytest.raises(ValueError, match="P-32 makes none"):
+        with_internal_pairs(nuclide("P-32"))
 
 
 # --- other evaluations
