@@ -111,7 +111,8 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
         "dose",
         help="dose in a patient from activity and CT",
         description="Compute the dose from an activity image and a CT. PATH is a folder with a DICOM series, a "
-        "multi-frame DICOM file, NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd). The dose grid is the activity's.",
+        "multi-frame DICOM file, NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd). The dose grid is the "
+        "activity's unless --dose-grid says otherwise.",
     )
     _add_images(dose, required=True)
     dose.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")

@@ -81,9 +81,7 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
     administered, *warnings = _administration(path, clock, drug, before)
-    half_life = stated_number(drug, "RadionuclideHalfLife", 1.0)
-    if half_life is not None and not half_life > 0:
-        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
+    half_life = stated_half_life(path, first)
     corrected_to = clock.local(first.get("DecayCorrectionDateTime"))
     if correction == "ADMIN" and corrected_to is not None and administered is not None:
         apart = (corrected_to - administered).total_seconds()
@@ -334,6 +332,14 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
 def _radiopharmaceutical(header: Any) -> Any:
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     return sequence[0] if sequence else {}
+
+
+def stated_half_life(path: Path, header: Any) -> float | None:
+    """RadionuclideHalfLife [s], None where it is not stated; raise unless it is positive."""
+    stated = stated_number(_radiopharmaceutical(header), "RadionuclideHalfLife", 1.0)
+    if stated is not None and not stated > 0:
+        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {stated} s")
+    return stated
 
 
 def stated_number(holder: Any, keyword: str, scale: float) -> float | None:
