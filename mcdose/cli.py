@@ -169,6 +169,11 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="PATH",
         help="takes the activity image to the CT: DICOM REG, ITK transform, or text with a 4 x 4 matrix in LPS mm",
     )
+    _add_times(command)
+    _add_counts(command)
+
+
+def _add_times(command: argparse.ArgumentParser) -> None:
     times = command.add_argument_group("several time points", "the first image gives the grid")
     times.add_argument(
         "--time-fit",
@@ -182,6 +187,9 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         default="voxel",
         help="a curve for each voxel, or for each structure, shared by its voxels (%(default)s)",
     )
+
+
+def _add_counts(command: argparse.ArgumentParser) -> None:
     counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
     counts.add_argument(
         "--sensitivity", type=_positive, metavar="CPS_PER_MBQ", help="of the SPECT, all detectors: counts/(s MBq)"
