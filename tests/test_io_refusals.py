@@ -29,12 +29,16 @@ def test_two_slices_are_too_few(tmp_path):
             read_ct(tmp_path, resample=resample)
 
 
-def test_a_slice_of_another_modality_in_the_series_is_refused(tmp_path):
-    edit(ct_series(tmp_path, STORED)[-1], Modality="OT", SeriesInstanceUID="1.2.3.9")
-    assert read_ct(tmp_path).volume.grid.shape[0] == 3  # of another series, and so left out
-    for path in tmp_path.iterdir():
-        edit(path, SeriesInstanceUID="1.2.3.9")
-    with pytest.raises(InputError, match="is of the CT series, but its Modality is 'OT'"):
+def test_slices_of_another_size_are_refused(tmp_path):
+    path = ct_series(tmp_path, STORED)[1]
+    edit(path, Rows=4)
+    with pytest.raises(InputError, match=r"slices differ in their sizes \(rows, columns\): \[5\.0, 6\.0\] in"):
+        read_ct(tmp_path)
+
+
+def test_subfolders_are_not_searched(tmp_path):
+    ct_series(tmp_path / "ct", STORED)
+    with pytest.raises(InputError, match=r"folder holds no DICOM file \(subfolders are not searched\)"):
         read_ct(tmp_path)
 
 
