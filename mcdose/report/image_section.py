@@ -95,9 +95,10 @@ def _turned(report: Report) -> str:
     if report.grid.upright:
         return ""
     return (
-        f'<p class="note">The grid is turned by {report.grid.turn_deg:.1f}° from the patient\'s axes, and the slices with '
-        "it: names and letters are those of the nearest planes and sides, and the place of a slice is along the grid's "
-        "own axis.</p>"
+        '<p class="note">'
+        f"The grid is turned by {report.grid.turn_deg:.1f}° from the patient's axes, and the slices with it: "
+        "names and letters are those of the nearest planes and sides, and the place of a slice is along the grid's own "
+        "axis.</p>"
     )
 
 
