@@ -54,7 +54,7 @@ def registered(activity: Activity, path: str | Path, ct: Series | None) -> tuple
 
     found = read_registration(path, from_frame=frame_of(activity.series) or None, to_frame=frame_of(ct) or None)
     for warning in found.warnings:
-        LOGGER.warning("%s: %s", path, warning)
+        LOGGER.warning("%s", warning)  # which names the file
     if found.kind == "rigid":
         volume = Volume(activity.volume.values, activity.volume.grid.moved(found.matrix))
     else:

@@ -214,7 +214,10 @@ def test_enhanced_pet_corrected_to_any_moment(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"corrected_to": ""}, "DecayCorrected is YES, but DecayCorrectionDateTime, to which moment, is missing"),
+        (
+            {"corrected_to": ""},
+            r"e\.dcm: DecayCorrected is YES, but DecayCorrectionDateTime, to which moment, is missing",
+        ),
         ({"corrected_to": None, "unit": "{SUVbw}g/ml"}, "Units is absent, BQML is needed"),
         (
             {"corrected_to": None, "groups": {1: {"FrameContentSequence": group(FrameAcquisitionNumber=1)}}},

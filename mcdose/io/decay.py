@@ -81,9 +81,7 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
     administered, *warnings = _administration(path, clock, drug, before)
-    half_life = stated_number(drug, "RadionuclideHalfLife", 1.0)
-    if half_life is not None and not half_life > 0:
-        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
+    half_life = stated_half_life(path, first)
     corrected_to = clock.local(first.get("DecayCorrectionDateTime"))
     if correction == "ADMIN" and corrected_to is not None and administered is not None:
         apart = (corrected_to - administered).total_seconds()
@@ -124,16 +122,31 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     InputError
         if a time that is needed is missing, or contradicts another
     """
-    path, warnings = timing.path, list(timing.warnings)
+    warnings = list(timing.warnings)
     header_half_life = timing.half_life_s or half_life_s
     nuclide_half_life = half_life_s or timing.half_life_s
     if timing.correction == "ADMIN" and (
         timing.administered is None or timing.first_start is None or header_half_life is None
     ):
-        return np.ones(len(timing.frames)), tuple(timing.warnings)
+        return np.ones(len(timing.frames)), tuple(warnings)
     if header_half_life is None or nuclide_half_life is None:
-        raise InputError(f"{path}: RadionuclideHalfLife is missing, it is needed with {timing.correction}")
-    if timing.administered is None:
+        raise InputError(f"{timing.path}: RadionuclideHalfLife is missing, it is needed with {timing.correction}")
+    since_admin = _since_administration(timing, nuclide_half_life)
+    duration = np.array([f.duration_s or 0.0 for f in timing.frames])
+    if timing.correction == "NONE" and not duration.all():
+        warnings.append("ActualFrameDuration is missing: decay within the frame is not corrected for")
+    decay = np.log(2) / nuclide_half_life
+    wanted = np.exp(decay * since_admin) * _frame_decay(decay * duration)
+    if timing.correction == "NONE":
+        return wanted, tuple(warnings)
+    done, more = _done_by_scanner(timing, since_admin, np.log(2) / header_half_life, duration)
+    return wanted / done, (*warnings, *more)
+
+
+def _since_administration(timing: Timing, half_life_s: float) -> NDArray[np.float64]:
+    """Time from administration to the start of each slice's frame [s]; raise if it is not known or cannot be."""
+    path, administered = timing.path, timing.administered
+    if administered is None:
         raise InputError(
             f"{path}: the time of administration (RadiopharmaceuticalStartDateTime or ...StartTime) is missing, "
             f"it is needed with DecayCorrection {timing.correction}"
@@ -141,31 +154,34 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     starts = [f.start for f in timing.frames]
     if any(start is None for start in starts):
         raise InputError(f"{path}: AcquisitionDate and AcquisitionTime are needed in every slice")
-    since_admin = np.array([(s - timing.administered).total_seconds() for s in starts if s is not None])
-    if since_admin.min() < 0 or since_admin.max() > OLDEST_HALF_LIVES * nuclide_half_life:
+    since_admin = np.array([(start - administered).total_seconds() for start in starts if start is not None])
+    if since_admin.min() < 0 or since_admin.max() > OLDEST_HALF_LIVES * half_life_s:
         raise InputError(
-            f"{path}: administration at {timing.administered} and acquisition from {timing.first_start} do not fit: "
+            f"{path}: administration at {administered} and acquisition from {timing.first_start} do not fit: "
             f"{since_admin.min() / 3600:.1f} h apart"
         )
-    duration = np.array([f.duration_s or 0.0 for f in timing.frames])
-    if timing.correction == "NONE" and not duration.all():
-        warnings.append("ActualFrameDuration is missing: decay within the frame is not corrected for")
+    return since_admin
 
-    decay = np.log(2) / nuclide_half_life
-    wanted = np.exp(decay * since_admin) * _frame_decay(decay * duration)
-    if timing.correction == "NONE":
-        return wanted, tuple(warnings)
 
-    header_decay = np.log(2) / header_half_life
-    within = _frame_decay(header_decay * duration)
+def _done_by_scanner(
+    timing: Timing, since_admin: NDArray[np.float64], header_decay: float, duration_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Factor that the scanner multiplied each slice by (START or ADMIN), and what a user should know of it.
+
+    Parameters
+    ----------
+    timing : of the series
+    since_admin : (nz,), from administration to the start of each frame [s]
+    header_decay : constant that the scanner corrected with [1/s]
+    duration_s : (nz,), of the frames, 0 where not stated [s]
+    """
+    warnings: list[str] = []
+    within = _frame_decay(header_decay * duration_s)
     since_reference = since_admin
     if timing.correction == "START":
         since_reference = since_admin - _reference_since_administration(timing, since_admin, header_decay, within)
-        if (
-            since_reference.min() > LONG_LEAD_S
-            and timing.corrected_to is None
-            and timing.frames[0].decay_factor is None
-        ):
+        unchecked = timing.corrected_to is None and timing.frames[0].decay_factor is None
+        if unchecked and since_reference.min() > LONG_LEAD_S:
             warnings.append(
                 f"activity is taken as corrected to the series time, {since_reference.min() / 3600:.1f} h before "
                 "the first frame; there is no DecayFactor to check it by"
@@ -173,24 +189,23 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     done = np.exp(header_decay * since_reference)
     covers_frame = True
     stated = _stated_factors(timing)
-    if stated is not None:
+    if stated is not None and not _agrees(stated, done, within):
+        warnings.append(
+            f"DecayFactor {stated[0]:.6g} of the first slice contradicts the times, which give {done[0]:.6g}; "
+            "the activity is taken to be at administration all the same"
+        )
+    elif stated is not None:
         ratio = stated / done
         covers_frame = bool(np.abs(ratio - within).mean() <= np.abs(ratio - 1.0).mean())
-        if not _agrees(stated, done, within):
-            warnings.append(
-                f"DecayFactor {stated[0]:.6g} of the first slice contradicts the times, which give {done[0]:.6g}; "
-                "the activity is taken to be at administration all the same"
-            )
-            covers_frame = True
     if covers_frame:
-        done = done * within
-    elif (within - 1.0).max() > 1e-4:
+        return done * within, warnings
+    if (within - 1.0).max() > 1e-4:
         LOGGER.info(
             "%s: by its DecayFactor the scanner left out the decay within the frame; activity raised by %.3f %%",
-            path,
+            timing.path,
             100 * (within.max() - 1.0),
         )
-    return wanted / done, tuple(warnings)
+    return done, warnings
 
 
 def mean_times_s(timing: Timing, half_life_s: float) -> NDArray[np.float64] | None:
@@ -334,6 +349,14 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
 def _radiopharmaceutical(header: Any) -> Any:
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     return sequence[0] if sequence else {}
+
+
+def stated_half_life(path: Path, header: Any) -> float | None:
+    """RadionuclideHalfLife [s], None where it is not stated; raise unless it is positive."""
+    stated = stated_number(_radiopharmaceutical(header), "RadionuclideHalfLife", 1.0)
+    if stated is not None and not stated > 0:
+        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {stated} s")
+    return stated
 
 
 def stated_number(holder: Any, keyword: str, scale: float) -> float | None:

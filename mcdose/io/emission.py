@@ -58,8 +58,8 @@ def require_calibrated(path: Path, headers: Sequence[Any], counts: CountCalibrat
             )
     elif spect and unit == "CNTS":
         raise InputError(
-            f"{path}: activity is in counts, not Bq/mL: this is an NM image, whose counts need a "
-            "calibration, a sensitivity or the administered activity"
+            f"{path}: activity is in counts, not Bq/mL: this is an NM image, whose counts need a calibration, a "
+            "sensitivity (--sensitivity) or the administered activity (--administered-gbq)"
         )
     elif unit not in ("BQML", "GML"):
         raise unit_error(path, unit)

@@ -22,7 +22,7 @@ from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, require_held
 from mcdose.io.jpeg import check_jpeg
-from mcdose.io.multiframe import frame_headers, is_enhanced
+from mcdose.io.multiframe import frame_headers, is_multi_frame
 from mcdose.io.progress import tell
 from mcdose.io.quiet import native_messages
 
@@ -35,7 +35,7 @@ UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
 class Series:
     """What later files need to know of the DICOM series that an image came from.
 
-    `header` is the pydicom Dataset of the lowest slice, without pixels; treat it as read-only.
+    `header` is the pydicom Dataset of the first slice along the normal, without pixels; treat it as read-only.
     """
 
     modality: str
@@ -144,7 +144,7 @@ def slices_of(path: Path, header: Any) -> list[Slice]:
     """Return the slices of one file: itself, or its frames."""
     require_pixels(path, header)
     require_grey(path, header)
-    if int(header.get("NumberOfFrames", None) or 1) > 1 and not is_enhanced(header):
+    if is_multi_frame(header):
         raise InputError(f"{path}: multi-frame image without position and orientation of its frames")
     return [slice_of(path, frame, place, place) for frame, place in frame_headers(path, header)]
 

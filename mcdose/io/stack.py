@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Turned
+from mcdose.grid import Grid, Turned, coordinate
 from mcdose.io.copies import without_copies
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
@@ -142,6 +142,13 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     slices : in any order
     resample : make an even stack of slices that are shifted against each other (gantry tilt), unevenly spaced, or
         missing (gaps of up to three spacings); these are refused otherwise
+
+    Raises
+    ------
+    InputError
+        fewer than three slices; sizes, spacings or orientations that differ; rows and columns not at a right angle; two
+        slices at one position; unless `resample`, slices that are tilted, uneven or missing; with it, gaps of more
+        than three spacings and slices shifted by more than their width; voxels and places that no patient has
     """
     _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
     _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
@@ -152,7 +159,7 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     if len(slices) < FEWEST:
         found = f"only {len(slices)} slice{'s' if len(slices) > 1 else ''}"
         raise InputError(f"{path}: {found}, at least {FEWEST} are needed to see that they are even and none is missing")
-    name = _name(axes[0])
+    name = coordinate(axes[0])
     _require_apart(path, slices, along[:, 0], name)
     shape = (len(slices), int(slices[0].header.Rows), int(slices[0].header.Columns))
     faults = [*_shift(along, slices[0].header), *_uneven(along[:, 0], name)]
@@ -192,12 +199,6 @@ def _axes(path: Path, image: Slice) -> NDArray[np.float64]:
     if normal[np.abs(normal).argmax()] < 0:
         normal = -normal
     return np.array([normal[::-1], column[::-1], row[::-1]])
-
-
-def _name(normal: NDArray[np.float64]) -> str:
-    """Name the coordinate along a normal (z, y, x)."""
-    k = int(normal.argmax())
-    return "zyx"[k] if normal[k] > 1 - 1e-6 else "distance along the normal"
 
 
 def _require_apart(path: Path, slices: list[Slice], along: NDArray[np.float64], name: str) -> None:

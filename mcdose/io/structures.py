@@ -65,7 +65,7 @@ def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: 
     Raises
     ------
     InputError
-        not structures, another frame of reference, contours or voxels that are not axial, nothing on the grid
+        not structures, another frame of reference, contours that do not lie in parallel planes, nothing on the grid
     """
     found = existing(path)
     with damage(found):
