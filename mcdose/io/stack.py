@@ -158,7 +158,8 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     faults = [*_shift(along, slices[0].header), *_uneven(along[:, 0], name)]
     if resample and faults:
         evening = Evening.of(path, along, slices[0].spacing, shape[1:], LONGEST_GAP)
-        turn = placed_grid(path, evening.shape, evening.voxel_mm, evening.origin @ axes, axes)
+        first = np.linalg.solve(axes, evening.origin)  # undoes `along`, of cosines with few digits too
+        turn = placed_grid(path, evening.shape, evening.voxel_mm, first, axes)
         return Stack(path, tuple(slices), turn, evening)
     if faults:
         raise InputError(f"{path}: {', '.join(faults)}; {OFFER}")
