@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.io.moment import Clock, clock_of, has_clock, is_utc
+from mcdose.io.moment import SAME_MOMENT, Clock, clock_of, has_clock, is_utc
 from mcdose.io.quiet import LOGGER
 
 FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
-SAME_MOMENT_S = 60.0  # clocks of one header
+LONGEST_SERIES_H = 12.0  # between the first and the last frame of one series; more is a date that missed midnight
 LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
 
 
@@ -77,6 +77,7 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         )
         for header in headers
     )
+    _require_one_session(path, frames)
     series_start = clock.moment(first, "SeriesDate", "SeriesTime")
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
@@ -86,10 +87,11 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
     corrected_to = clock.local(first.get("DecayCorrectionDateTime"))
     if correction == "ADMIN" and corrected_to is not None and administered is not None:
-        apart = (corrected_to - administered).total_seconds()
-        if abs(apart) > SAME_MOMENT_S:
+        apart = corrected_to - administered
+        if abs(apart) > SAME_MOMENT:
             raise InputError(
-                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is {apart / 3600:.2f} h "
+                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is "
+                f"{apart.total_seconds() / 3600:.2f} h "
                 f"after the administration at {administered}"
             )
     if clock.zone is None and is_utc(drug.get("RadiopharmaceuticalStartDateTime")):
@@ -99,6 +101,16 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         )
     to = corrected_to if correction == "START" else None
     return Timing(path, correction, half_life, administered, series_start, frames, tuple(warnings), to)
+
+
+def _require_one_session(path: Path, frames: Sequence[Frame]) -> None:
+    """Raise if the frames lie further apart than a scan takes: a date that did not change at midnight does that."""
+    starts = sorted(frame.start for frame in frames if frame.start is not None)
+    if starts and (starts[-1] - starts[0]).total_seconds() > LONGEST_SERIES_H * 3600.0:
+        raise InputError(
+            f"{path}: the slices must be acquired within {LONGEST_SERIES_H:g} h, got {starts[0]} to {starts[-1]}; "
+            "a date that did not change at midnight would do that"
+        )
 
 
 def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -314,7 +326,7 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
     """Find the time of administration (None if there is none), then a warning where its date had to be inferred."""
     stated, time = drug.get("RadiopharmaceuticalStartDateTime"), drug.get("RadiopharmaceuticalStartTime")
     if stated and has_clock(stated):
-        return [clock.local(stated)]
+        return [_agreeing(path, clock.local(stated), stated, time)]
     if stated and not time:
         raise InputError(f"{path}: RadiopharmaceuticalStartDateTime must have a time of day, got {stated}")
     if stated:
@@ -329,6 +341,18 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
         f"the header gives the time of administration without its date; taken as {moment}, "
         "the last such time before the scan",
     ]
+
+
+def _agreeing(path: Path, moment: datetime | None, stated: Any, time: Any) -> datetime | None:
+    """Raise if the time of administration is stated twice, and not as one."""
+    if moment is not None and time:
+        apart = abs(datetime.combine(moment.date(), clock_of(time)) - moment)
+        if min(apart, timedelta(days=1) - apart) > SAME_MOMENT:
+            raise InputError(
+                f"{path}: RadiopharmaceuticalStartDateTime {stated} and RadiopharmaceuticalStartTime {time} must be "
+                "one time of day"
+            )
+    return moment
 
 
 def _radiopharmaceutical(header: Any) -> Any:
