@@ -138,11 +138,15 @@ def _weighted(stack: Stack, factors: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _timing(stack: Stack) -> Timing:
-    """Read the times of the slices; the frames of an NM image are all of the whole acquisition."""
+    """Read the times of the slices; the frames of a SPECT, stored as NM or PT, are all of the whole acquisition."""
     headers = [s.header for s in stack.slices]
     first = headers[0]
     if first.get("Modality") != "NM":
-        return read_timing(stack.path, headers)
+        timing = read_timing(stack.path, headers)
+        whole = acquisition_s(first) if first.get("RotationInformationSequence") else None
+        if whole is None:
+            return timing
+        return replace(timing, frames=tuple(replace(frame, duration_s=whole) for frame in timing.frames))
     correction = decay_correction(stack.path, first)
     warnings: tuple[str, ...] = ()
     if correction is None:
