@@ -18,7 +18,7 @@ from mcdose.dose_grid import dose_grid as choose_grid
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.media import medium
-from mcdose.registered import registered, require_same_frame
+from mcdose.registered import frame_of, registered, require_same_frame
 
 if TYPE_CHECKING:
     from mcdose.io.activity import Activity
@@ -156,8 +156,9 @@ def read_case(
     source = sources[0]
     points = time_points(images, sources) if len(images) > 1 else ()
     image = read_ct(ct, series_uid=ct_series, resample=resample)
-    moved = None
+    moved, left = None, ""
     if registration is not None:
+        left = frame_of(source.series)
         source, moved = registered(source, registration, image.series)
     require_same_frame(activity, source.series, ct, image.series)
     warning = require_coverage(source.volume, image.volume.grid)
@@ -170,7 +171,7 @@ def read_case(
     frame = series.frame_of_reference_uid if series else None
     drawn = Structures({}, None)
     if structures is not None:
-        drawn = read_structure_set(structures, grid, frame_of_reference_uid=frame)
+        drawn = read_structure_set(structures, grid, frame_of_reference_uid=frame, left_uid=left)
     if counts_in is not None and administered_gbq is not None:
         net_bq = (administered_gbq - residual_gbq) * 1e9
         source, activity_bq = _scaled_in(source, activity_bq, counts_in, drawn.coverage, net_bq)

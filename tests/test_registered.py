@@ -13,6 +13,7 @@ from patients import nifti
 
 from mcdose.case import read_case
 from mcdose.cli import main
+from mcdose.errors import InputError
 
 PET_FRAME, CT_FRAME = "1.2.3.10", "1.2.3.2"
 SHIFT_MM = np.array([12.0, -7.5, 20.25])
@@ -102,6 +103,21 @@ def test_structures_are_those_of_the_ct(tmp_path):
     case = read_case(words[1], words[3], path, registration=dicom(tmp_path), dose_grid="ct")
     assert (case.activity_bq * case.structures["box"]).sum() == pytest.approx(case.activity_bq.sum(), rel=1e-6)
     assert case.structures["box"].sum(dtype=float) * case.grid.voxel_ml == pytest.approx(18 * 18 * 20 / 1000, rel=1e-6)
+
+
+def test_structures_of_the_unmoved_activity_are_refused(tmp_path):
+    """A CT in NIfTI has no frame of reference to compare, but that which the activity has left is known."""
+    words = images(tmp_path)
+    ct = nifti(tmp_path / "ct.nii.gz", np.zeros((60, 60, 60)), (5.0, 5.0, 5.0), (-120.0, -120.0, -120.0))
+    x, y, z = OBLIQUE @ HOT_MM + SHIFT_MM
+    square = np.array([[x - 9, y - 9], [x + 9, y - 9], [x + 9, y + 9], [x - 9, y + 9]])
+    path = rtstruct(tmp_path / "rs.dcm", [("box", [(round(z + k, 3), square) for k in (-8.0, -4.0, 0.0, 4.0, 8.0)])])
+    assert "box" in read_case(words[1], ct, path, registration=text(tmp_path)).structures  # of a frame not known here
+    roi = pydicom.dcmread(path).StructureSetROISequence[0]
+    roi.ReferencedFrameOfReferenceUID = PET_FRAME
+    edit(path, StructureSetROISequence=[roi])
+    with pytest.raises(InputError, match="that of the activity before its registration; they must be drawn on the CT"):
+        read_case(words[1], ct, path, registration=text(tmp_path))
 
 
 def test_a_registration_with_scales_keeps_the_activity(tmp_path):
