@@ -24,6 +24,9 @@ def frame_of(series: Series | None) -> str:
 
 def require_same_frame(activity: str | Path, source: Series | None, ct: str | Path, image: Series | None) -> None:
     """Refuse images whose coordinates do not refer to the same origin."""
+    patients = [str(series.header.get("PatientID") or "") for series in (source, image) if series is not None]
+    if len(patients) == 2 and all(patients) and patients[0] != patients[1]:
+        LOGGER.warning("%s and %s have two values of PatientID; are they of one patient?", activity, ct)
     frames = frame_of(source), frame_of(image)
     if all(frames) and frames[0] != frames[1]:
         raise InputError(

@@ -116,7 +116,7 @@ def test_admin_and_another_moment_are_refused(tmp_path):
 
 def test_moments_stated_twice_must_be_one(tmp_path):
     pet(tmp_path / "a", "20240604", "103000", "20240604080000", AcquisitionDateTime="20240604083000+0000")
-    with pytest.raises(InputError, match="AcquisitionDateTime 20240604083000.0000 and AcquisitionDate and -Time"):
+    with pytest.raises(InputError, match=r"AcquisitionDateTime 20240604083000\+0000 and AcquisitionDate and -Time"):
         read_activity(tmp_path / "a")
     twice = {"RadiopharmaceuticalStartDateTime": "20240604080000+0000", "RadiopharmaceuticalStartTime": "100000"}
     pet(tmp_path / "b", "20240604", "103000", twice)
@@ -144,3 +144,39 @@ def test_two_administrations_are_refused(tmp_path):
         edit(path, RadiopharmaceuticalInformationSequence=[y90(), later])
     with pytest.raises(InputError, match="must tell of one administration, got 2 that differ"):
         read_activity(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("DecayCorrection", "NONE"),
+        ("SeriesTime", "090000"),
+        ("FrameOfReferenceUID", "1.2.3.99"),
+        ("PatientID", "another"),
+        ("StudyInstanceUID", "1.2.3.98"),
+    ],
+)
+def test_slices_that_differ_in_what_a_series_says_once_are_refused(tmp_path, attribute, value):
+    pet(tmp_path, "20240604", "103000", "20240604080000", "START")
+    edit(sorted(tmp_path.iterdir())[2], **{attribute: value})
+    with pytest.raises(InputError, match=f"the images of a series must have one {attribute}, got"):
+        read_activity(tmp_path)
+
+
+def test_slices_of_two_administrations_are_refused(tmp_path):
+    pet(tmp_path, "20240604", "103000", "20240604080000")
+    drug = y90({"RadiopharmaceuticalStartDateTime": "20240604060000"})
+    edit(sorted(tmp_path.iterdir())[2], RadiopharmaceuticalInformationSequence=[drug])
+    with pytest.raises(InputError, match="must have one RadiopharmaceuticalStartDateTime, got 20240604060000, 2024"):
+        read_activity(tmp_path)
+
+
+def test_corrections_that_a_pet_lists(tmp_path):
+    """Without attenuation correction it is refused; a list that contradicts DecayCorrection is warned of."""
+    pet(tmp_path / "a", "20240604", "103000", "20240604080000", CorrectedImage=["NORM", "DTIM"])
+    with pytest.raises(InputError, match=r"corrected for attenuation \(ATTN\), CorrectedImage is \['NORM', 'DTIM'\]"):
+        read_activity(tmp_path / "a")
+    pet(tmp_path / "b", "20240604", "103000", "20240604080000", CorrectedImage=["ATTN", "DECY"])
+    assert any("NONE, but CorrectedImage lists DECY" in words for words in read_activity(tmp_path / "b").warnings)
+    pet(tmp_path / "c", "20240604", "103000", "20240604080000", "START", CorrectedImage=["ATTN", "SCAT"])
+    assert any("START, but CorrectedImage does not list" in words for words in read_activity(tmp_path / "c").warnings)

@@ -151,6 +151,15 @@ def test_a_ct_without_a_frame_makes_a_new_one(tmp_path):
     assert uid not in (PET_FRAME, CT_FRAME)
 
 
+def test_images_of_two_patients_are_warned_of(tmp_path, caplog):
+    words = images(tmp_path)
+    for folder, name in (("pet", "17"), ("ct", "18")):
+        for path in (tmp_path / folder).iterdir():
+            edit(path, PatientID=name)
+    read_case(words[1], words[3], registration=dicom(tmp_path))
+    assert "have two values of PatientID; are they of one patient?" in caplog.text
+
+
 def test_a_registration_is_of_one_image(tmp_path, capsys):
     words = images(tmp_path)
     code, _ = run(tmp_path, [*words[:2], words[1], *words[2:]], "--registration", text(tmp_path))

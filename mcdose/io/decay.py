@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
+from mcdose.io.agreement import require_same
 from mcdose.io.moment import SAME_MOMENT, Clock, clock_of, has_clock, is_utc
 from mcdose.io.quiet import LOGGER
 
 FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
+DRUG = ("RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime", "RadionuclideHalfLife")
 LONGEST_SERIES_H = 12.0  # between the first and the last frame of one series; more is a date that missed midnight
 LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
 
@@ -68,6 +70,8 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         correction = str(first.get("DecayCorrection") or "")
     if correction not in ("NONE", "START", "ADMIN"):
         raise InputError(f"{path}: DecayCorrection must be NONE, START or ADMIN, got {correction!r}")
+    require_same(path, headers, ("DecayCorrection", *(("SeriesDate", "SeriesTime") if correction == "START" else ())))
+    require_same(path, [_radiopharmaceutical(header) for header in headers], DRUG)
     clock = Clock(path, first)
     frames = tuple(
         Frame(
@@ -99,8 +103,23 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
             "the time of administration is given in UTC (+0000), the times of the scan in no time zone; all are taken "
             "to be by one clock"
         )
+    warnings += _contradicted(first, correction)
     to = corrected_to if correction == "START" else None
     return Timing(path, correction, half_life, administered, series_start, frames, tuple(warnings), to)
+
+
+def _contradicted(header: Any, correction: str) -> list[str]:
+    """Say so if DecayCorrection of a PET and DECY in its CorrectedImage (PS3.3 C.8.9.1.1.3) do not fit."""
+    listed = header.get("CorrectedImage")
+    if not listed or header.get("Modality") != "PT":
+        return []
+    decayed = "DECY" in ([listed] if isinstance(listed, str) else list(listed))
+    if decayed == (correction != "NONE"):
+        return []
+    return [
+        f"DecayCorrection is {correction}, but CorrectedImage {'lists' if decayed else 'does not list'} DECY; the "
+        "activity is taken as DecayCorrection says"
+    ]
 
 
 def _require_one_session(path: Path, frames: Sequence[Frame]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Turned
+from mcdose.io.agreement import require_same
 from mcdose.io.copies import without_copies
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
@@ -20,6 +21,7 @@ from mcdose.io.progress import tell
 from mcdose.io.repeats import require_one_each
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
+ONE_SOURCE = ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID")
 FEWEST = 3  # slices
 UNIT_TOLERANCE = 1e-3  # direction cosines are written with few digits
 DUPLICATE_MM = 0.01  # slices closer than this are at the same position
@@ -143,6 +145,7 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     resample : make an even stack of slices that are shifted against each other (gantry tilt), unevenly spaced, or
         missing (gaps of up to three spacings); these are refused otherwise
     """
+    require_same(path, [s.header for s in slices], ONE_SOURCE)
     _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
     _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
     _same(path, slices, lambda s: (int(s.header.Rows), int(s.header.Columns)), 0.0, "sizes (rows, columns)")
@@ -158,7 +161,9 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     faults = [*_shift(along, slices[0].header), *_uneven(along[:, 0], name)]
     if resample and faults:
         evening = Evening.of(path, along, slices[0].spacing, shape[1:], LONGEST_GAP)
-        first = np.linalg.solve(axes, evening.origin)  # undoes `along`, of cosines with few digits too
+        first = np.asarray(
+            np.linalg.solve(axes, evening.origin), np.float64
+        )  # undoes `along`, of cosines with few digits too
         turn = placed_grid(path, evening.shape, evening.voxel_mm, first, axes)
         return Stack(path, tuple(slices), turn, evening)
     if faults:
