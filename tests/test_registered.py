@@ -160,6 +160,14 @@ def test_images_of_two_patients_are_warned_of(tmp_path, caplog):
     assert "have two values of PatientID; are they of one patient?" in caplog.text
 
 
+def test_an_image_without_a_frame_is_warned_of(tmp_path, caplog):
+    words = images(tmp_path)
+    for path in (tmp_path / "pet").iterdir():
+        edit(path, FrameOfReferenceUID=None)
+    read_case(words[1], words[3])
+    assert "has no FrameOfReferenceUID; it is taken to lie as its coordinates say" in caplog.text
+
+
 def test_a_registration_is_of_one_image(tmp_path, capsys):
     words = images(tmp_path)
     code, _ = run(tmp_path, [*words[:2], words[1], *words[2:]], "--registration", text(tmp_path))

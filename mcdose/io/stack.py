@@ -161,9 +161,7 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     faults = [*_shift(along, slices[0].header), *_uneven(along[:, 0], name)]
     if resample and faults:
         evening = Evening.of(path, along, slices[0].spacing, shape[1:], LONGEST_GAP)
-        first = np.asarray(
-            np.linalg.solve(axes, evening.origin), np.float64
-        )  # undoes `along`, of cosines with few digits too
+        first = np.asarray(np.linalg.solve(axes, evening.origin), np.float64)  # undoes `along`
         turn = placed_grid(path, evening.shape, evening.voxel_mm, first, axes)
         return Stack(path, tuple(slices), turn, evening)
     if faults:
