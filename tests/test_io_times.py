@@ -180,3 +180,17 @@ def test_corrections_that_a_pet_lists(tmp_path):
     assert any("NONE, but CorrectedImage lists DECY" in words for words in read_activity(tmp_path / "b").warnings)
     pet(tmp_path / "c", "20240604", "103000", "20240604080000", "START", CorrectedImage=["ATTN", "SCAT"])
     assert any("START, but CorrectedImage does not list" in words for words in read_activity(tmp_path / "c").warnings)
+
+
+def test_times_that_no_scan_has_are_refused(tmp_path):
+    """A series date a year off, as of shifted dates, a duration in microseconds; and pictures that are no slices."""
+    pet(tmp_path / "a", "20240604", "103000", "20240604080000", "START", SeriesDate="20230604")
+    with pytest.raises(InputError, match=r"series time 2023-06-04 10:30:00 is 8784\.0 h before the first frame"):
+        read_activity(tmp_path / "a")
+    frames = [("20240604", "103000", 900e3, None)] * 4
+    pet_series(tmp_path / "b", STORED, [1.0] * 4, frames, DecayCorrection="NONE")
+    with pytest.raises(InputError, match=r"ActualFrameDuration must be at most 24 h in ms, got 9e\+08 ms"):
+        read_activity(tmp_path / "b")
+    pet(tmp_path / "c", "20240604", "103000", "20240604080000", SeriesType=["STATIC", "REPROJECTION"])
+    with pytest.raises(InputError, match="SeriesType is REPROJECTION"):
+        read_activity(tmp_path / "c")

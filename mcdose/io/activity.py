@@ -134,6 +134,8 @@ def _read(
     headers = all_headers(files)
     first = headers[0]
     _require_one_drug(found, first)
+    if "REPROJECTION" in (first.get("SeriesType") or ()):
+        raise InputError(f"{found}: SeriesType is REPROJECTION: pictures of a volume, not slices of it")
     unit_there = require_calibrated(found, headers, counts)
     if unit is not None and (unit == "Bq" or unit_there != "BQML"):
         asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there

@@ -25,6 +25,7 @@ FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times g
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
 DRUG = ("RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime", "RadionuclideHalfLife")
 LONGEST_SERIES_H = 12.0  # between the first and the last frame of one series; more is a date that missed midnight
+LONGEST_FRAME_H = 24.0  # more is another unit than ms
 LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
 
 
@@ -129,6 +130,11 @@ def _require_one_session(path: Path, frames: Sequence[Frame]) -> None:
         raise InputError(
             f"{path}: the slices must be acquired within {LONGEST_SERIES_H:g} h, got {starts[0]} to {starts[-1]}; "
             "a date that did not change at midnight would do that"
+        )
+    longest = max((frame.duration_s or 0.0 for frame in frames), default=0.0)
+    if longest > LONGEST_FRAME_H * 3600.0:
+        raise InputError(
+            f"{path}: ActualFrameDuration must be at most {LONGEST_FRAME_H:g} h in ms, got {1e3 * longest:.6g} ms"
         )
 
 
@@ -328,6 +334,12 @@ def _reference_since_administration(
             candidates.insert(0, series)
     stated = _stated_factors(timing)
     if stated is None:
+        lead_h = (float(since_admin.min()) - candidates[0]) / 3600.0
+        if lead_h > LONGEST_SERIES_H and timing.corrected_to is None:
+            raise InputError(
+                f"{timing.path}: DecayCorrection is START, but the series time {timing.series_start} is {lead_h:.1f} h "
+                "before the first frame, and there is no DecayFactor that confirms it"
+            )
         return candidates[0]
     for candidate in candidates:
         if _agrees(stated, np.exp(header_decay * (since_admin - candidate)), within):
