@@ -150,15 +150,16 @@ def read_case(
     sources = [read(path, series_uid=uid) for path, uid in zip(images, uids, strict=True)]
     points = time_points(images, sources) if len(images) > 1 else ()
     image = read_ct(ct, series_uid=ct_series, resample=resample)
-    source, moved = sources[0], None
+    source, moved, left = sources[0], None, ""
     if registration is not None:
+        left = frame_of(source.series)
         source, moved = registered(source, registration, image.series)
     outside = _require_together(images[0], source, ct, image)
     grid = choose_grid(wanted, source.volume.grid, image.volume.grid)
     activity_bq = onto(source.volume, grid)
     made_of = tissue(image.volume, grid, calibration)
     series = image.series or source.series
-    drawn = _drawn(structures, grid, series)
+    drawn = _drawn(structures, grid, series, left)
     if counts_in is not None and administered_gbq is not None:
         net_bq = (administered_gbq - residual_gbq) * 1e9
         source, activity_bq = scaled_in(source, activity_bq, counts_in, drawn.coverage, net_bq)
@@ -202,13 +203,13 @@ def _require_together(activity: str | Path, source: Activity, ct: str | Path, im
     return outside_fraction(source.volume, image.volume.grid)
 
 
-def _drawn(path: str | Path | None, grid: Grid, series: Series | None) -> Structures:
-    """Draw the structures on the dose grid, none where there is no file."""
+def _drawn(path: str | Path | None, grid: Grid, series: Series | None, left_uid: str) -> Structures:
+    """Draw the structures on the dose grid, none where there is no file; not in a frame that the activity left."""
     from mcdose.io.structures import Structures, read_structure_set
 
     if path is None:
         return Structures({}, None)
-    return read_structure_set(path, grid, frame_of_reference_uid=frame_of(series) or None)
+    return read_structure_set(path, grid, frame_of_reference_uid=frame_of(series) or None, left_uid=left_uid)
 
 
 def _said(source: Activity) -> dict[str, Any]:

@@ -168,7 +168,8 @@ FACTORS = {
 @pytest.mark.parametrize("correction", FACTORS)
 def test_legacy_conversion_of_pet_by_highdicom(tmp_path, correction):
     frames = [(*bed, FRAME_S, factor) for bed, factor in zip(BEDS, FACTORS[correction], strict=True)]
-    told = {"DecayCorrection": correction, "CorrectedImage": ["DECY", "ATTN"], "BodyPartExamined": "ABDOMEN"}
+    corrected = ["ATTN", "SCAT"] if correction == "NONE" else ["DECY", "ATTN"]
+    told = {"DecayCorrection": correction, "CorrectedImage": corrected, "BodyPartExamined": "ABDOMEN"}
     paths = pet_series(tmp_path / "pet", COUNTS, SLOPES, frames, **told)
     for k, path in enumerate(paths):
         edit(path, RescaleType="US", FrameReferenceTime=1800e3, ImageIndex=k + 1)

@@ -133,6 +133,9 @@ def _read(
     files = one_series(found, dicom_headers(found), ("PT", "NM"), series_uid, ACTIVITY_OPTION)
     headers = all_headers(files)
     first = headers[0]
+    _require_one_drug(found, first)
+    if "REPROJECTION" in (first.get("SeriesType") or ()):
+        raise InputError(f"{found}: SeriesType is REPROJECTION: pictures of a volume, not slices of it")
     unit_there = require_calibrated(found, headers, counts)
     if unit is not None and (unit == "Bq" or unit_there != "BQML"):
         asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there
@@ -223,6 +226,16 @@ def _total_bq(path: Path, values: NDArray[np.float64]) -> float:
     if total == 0.0:
         raise InputError(f"{path}: activity is zero in every voxel")
     return total
+
+
+def _require_one_drug(path: Path, header: Any) -> None:
+    """Refuse an image of two administrations, of one nuclide or two: neither moment holds for all of its activity."""
+    drugs = list(header.get("RadiopharmaceuticalInformationSequence") or ())
+    if any(drug != drugs[0] for drug in drugs[1:]):
+        raise InputError(
+            f"{path}: RadiopharmaceuticalInformationSequence must tell of one administration, got {len(drugs)} "
+            "that differ"
+        )
 
 
 def _require_nuclide(

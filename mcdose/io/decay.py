@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.io.moment import Clock, clock_of, has_clock, is_utc
+from mcdose.io.agreement import require_same
+from mcdose.io.moment import SAME_MOMENT, Clock, clock_of, has_clock, is_utc
 from mcdose.io.quiet import LOGGER
 
 FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
-SAME_MOMENT_S = 60.0  # clocks of one header
+DRUG = ("RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime", "RadionuclideHalfLife")
+LONGEST_SERIES_H = 12.0  # between the first and the last frame of one series; more is a date that missed midnight
+LONGEST_FRAME_H = 24.0  # more is another unit than ms
 LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
 
 
@@ -68,6 +71,8 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         correction = str(first.get("DecayCorrection") or "")
     if correction not in ("NONE", "START", "ADMIN"):
         raise InputError(f"{path}: DecayCorrection must be NONE, START or ADMIN, got {correction!r}")
+    require_same(path, headers, ("DecayCorrection", *(("SeriesDate", "SeriesTime") if correction == "START" else ())))
+    require_same(path, [_radiopharmaceutical(header) for header in headers], DRUG)
     clock = Clock(path, first)
     frames = tuple(
         Frame(
@@ -77,6 +82,7 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         )
         for header in headers
     )
+    _require_one_session(path, frames)
     series_start = clock.moment(first, "SeriesDate", "SeriesTime")
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
@@ -84,10 +90,11 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
     half_life = stated_half_life(path, first)
     corrected_to = clock.local(first.get("DecayCorrectionDateTime"))
     if correction == "ADMIN" and corrected_to is not None and administered is not None:
-        apart = (corrected_to - administered).total_seconds()
-        if abs(apart) > SAME_MOMENT_S:
+        apart = corrected_to - administered
+        if abs(apart) > SAME_MOMENT:
             raise InputError(
-                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is {apart / 3600:.2f} h "
+                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is "
+                f"{apart.total_seconds() / 3600:.2f} h "
                 f"after the administration at {administered}"
             )
     if clock.zone is None and is_utc(drug.get("RadiopharmaceuticalStartDateTime")):
@@ -95,8 +102,38 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
             "the time of administration is given in UTC (+0000), the times of the scan in no time zone; all are taken "
             "to be by one clock"
         )
+    warnings += _contradicted(first, correction)
     to = corrected_to if correction == "START" else None
     return Timing(path, correction, half_life, administered, series_start, frames, tuple(warnings), to)
+
+
+def _contradicted(header: Any, correction: str) -> list[str]:
+    """Say so if DecayCorrection of a PET and DECY in its CorrectedImage (PS3.3 C.8.9.1.1.3) do not fit."""
+    listed = header.get("CorrectedImage")
+    if not listed or header.get("Modality") != "PT":
+        return []
+    decayed = "DECY" in ([listed] if isinstance(listed, str) else list(listed))
+    if decayed == (correction != "NONE"):
+        return []
+    return [
+        f"DecayCorrection is {correction}, but CorrectedImage {'lists' if decayed else 'does not list'} DECY; the "
+        "activity is taken as DecayCorrection says"
+    ]
+
+
+def _require_one_session(path: Path, frames: Sequence[Frame]) -> None:
+    """Raise if the frames lie further apart than a scan takes: a date that did not change at midnight does that."""
+    starts = sorted(frame.start for frame in frames if frame.start is not None)
+    if starts and (starts[-1] - starts[0]).total_seconds() > LONGEST_SERIES_H * 3600.0:
+        raise InputError(
+            f"{path}: the slices must be acquired within {LONGEST_SERIES_H:g} h, got {starts[0]} to {starts[-1]}; "
+            "a date that did not change at midnight would do that"
+        )
+    longest = max((frame.duration_s or 0.0 for frame in frames), default=0.0)
+    if longest > LONGEST_FRAME_H * 3600.0:
+        raise InputError(
+            f"{path}: ActualFrameDuration must be at most {LONGEST_FRAME_H:g} h in ms, got {1e3 * longest:.6g} ms"
+        )
 
 
 def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -312,6 +349,12 @@ def _reference_since_administration(
             candidates.insert(0, series)
     stated = _stated_factors(timing)
     if stated is None:
+        lead_h = (float(since_admin.min()) - candidates[0]) / 3600.0
+        if lead_h > LONGEST_SERIES_H and timing.corrected_to is None:
+            raise InputError(
+                f"{timing.path}: DecayCorrection is START, but the series time {timing.series_start} is {lead_h:.1f} h "
+                "before the first frame, and there is no DecayFactor that confirms it"
+            )
         return candidates[0]
     for candidate in candidates:
         if _agrees(stated, np.exp(header_decay * (since_admin - candidate)), within):
@@ -329,7 +372,7 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
     """Find the time of administration (None if there is none), then a warning where its date had to be inferred."""
     stated, time = drug.get("RadiopharmaceuticalStartDateTime"), drug.get("RadiopharmaceuticalStartTime")
     if stated and has_clock(stated):
-        return [clock.local(stated)]
+        return [_agreeing(path, clock.local(stated), stated, time)]
     if stated and not time:
         raise InputError(f"{path}: RadiopharmaceuticalStartDateTime must have a time of day, got {stated}")
     if stated:
@@ -344,6 +387,18 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
         f"the header gives the time of administration without its date; taken as {moment}, "
         "the last such time before the scan",
     ]
+
+
+def _agreeing(path: Path, moment: datetime | None, stated: Any, time: Any) -> datetime | None:
+    """Raise if the time of administration is stated twice, and not as one."""
+    if moment is not None and time:
+        apart = abs(datetime.combine(moment.date(), clock_of(time)) - moment)
+        if min(apart, timedelta(days=1) - apart) > SAME_MOMENT:
+            raise InputError(
+                f"{path}: RadiopharmaceuticalStartDateTime {stated} and RadiopharmaceuticalStartTime {time} must be "
+                "one time of day"
+            )
+    return moment
 
 
 def _radiopharmaceutical(header: Any) -> Any:

@@ -140,6 +140,8 @@ def _add_times(path: Path, flat: Any) -> None:
     """Say the times of a PET frame with the words of single-frame PET."""
     if flat.get("FrameAcquisitionDateTime"):
         flat.AcquisitionDateTime = flat.FrameAcquisitionDateTime
+        for whole in ("AcquisitionDate", "AcquisitionTime"):  # of all frames
+            flat.pop(whole, None)
     if flat.get("FrameAcquisitionDuration") and not flat.get("ActualFrameDuration"):
         flat.ActualFrameDuration = str(round(float(flat.FrameAcquisitionDuration)))
     if not flat.get("DecayCorrection") and flat.get("DecayCorrected") in ("YES", "NO"):

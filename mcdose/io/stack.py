@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Turned, coordinate
+from mcdose.io.agreement import require_same
 from mcdose.io.copies import without_copies
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
@@ -20,6 +21,7 @@ from mcdose.io.progress import tell
 from mcdose.io.repeats import require_one_each
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
+ONE_SOURCE = ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID")
 FEWEST = 3  # slices
 UNIT_TOLERANCE = 1e-3  # direction cosines are written with few digits
 DUPLICATE_MM = 0.01  # slices closer than this are at the same position
@@ -150,6 +152,7 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
         slices at one position; unless `resample`, slices that are tilted, uneven or missing; with it, gaps of more
         than three spacings and slices shifted by more than their width; voxels and places that no patient has
     """
+    require_same(path, [s.header for s in slices], ONE_SOURCE)
     _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
     _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
     _same(path, slices, lambda s: (int(s.header.Rows), int(s.header.Columns)), 0.0, "sizes (rows, columns)")
@@ -165,7 +168,8 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     faults = [*_shift(along, slices[0].header), *_uneven(along[:, 0], name)]
     if resample and faults:
         evening = Evening.of(path, along, slices[0].spacing, shape[1:], LONGEST_GAP)
-        turn = placed_grid(path, evening.shape, evening.voxel_mm, evening.origin @ axes, axes)
+        first = np.asarray(np.linalg.solve(axes, evening.origin), np.float64)  # undoes `along`
+        turn = placed_grid(path, evening.shape, evening.voxel_mm, first, axes)
         return Stack(path, tuple(slices), turn, evening)
     if faults:
         raise InputError(f"{path}: {', '.join(faults)}; {OFFER}")
