@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,12 +18,12 @@ from mcdose.dose_grid import dose_grid as choose_grid
 from mcdose.errors import InputError
 from mcdose.grid import Grid, Volume
 from mcdose.media import medium
-from mcdose.registered import registered, require_same_frame
+from mcdose.registered import frame_of, registered, require_same_frame
 
 if TYPE_CHECKING:
     from mcdose.io.activity import Activity
-    from mcdose.io.series import Series
-    from mcdose.io.structures import StructureSet
+    from mcdose.io.series import Image, Series
+    from mcdose.io.structures import Structures, StructureSet
 
 PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
 LOGGER = logging.getLogger("mcdose")
@@ -37,7 +37,7 @@ class Case:
 
     Attributes
     ----------
-    grid : dose grid, which is the activity's
+    grid : dose grid
     activity_bq : float64, shape (nz, ny, nx), at administration [Bq per voxel]
     density_g_cm3 : float32, same shape
     medium : uint8, same shape, index into `media`
@@ -116,31 +116,25 @@ def read_case(
     InputError
         A file that cannot be used; grids without a common volume; more than 1 % of the activity outside the CT;
         images in different frames of reference.
+    ValueError
+        Arguments that cannot be, or cannot go together.
     """
+    from mcdose.counts_in import scaled_in
     from mcdose.io.activity import read_activity
     from mcdose.io.ct import read_ct
-    from mcdose.io.structures import Structures, read_structure_set
     from mcdose.nuclides import nuclide as look_up
-    from mcdose.resample import conserve, outside_fraction, require_coverage
+    from mcdose.resample import onto
     from mcdose.time_points import check_time_fit, integrate, record, time_points
 
-    known = look_up(nuclide)
-    wanted = check_dose_grid(dose_grid)
+    known, wanted = look_up(nuclide), check_dose_grid(dose_grid)
+    images = [activity] if isinstance(activity, str | Path) else list(activity)
     _require_media(calibration)
-    if registration is not None and not isinstance(activity, str | Path):
-        raise ValueError(f"registration is of one activity image, got {len(activity)}")
+    if registration is not None and len(images) > 1:
+        raise ValueError(f"registration is of one activity image, got {len(images)}")
     if counts_in is not None and (administered_gbq is None or structures is None):
         raise ValueError("counts_in needs administered_gbq and structures")
-    images = [activity] if isinstance(activity, str | Path) else list(activity)
-    check_time_fit(
-        len(images),
-        time_fit,
-        fit_per,
-        structures=structures is not None,
-        administered=administered_gbq is not None,
-    )
-    series_uids = _one_each(activity_series, len(images))
-    activity = images[0]
+    drawable, scaled = structures is not None, administered_gbq is not None
+    check_time_fit(len(images), time_fit, fit_per, structures=drawable, administered=scaled)
     read = partial(
         read_activity,
         unit=unit,
@@ -152,38 +146,29 @@ def read_case(
         residual_gbq=residual_gbq,
         resample=resample,
     )
-    sources = [read(path, series_uid=uid) for path, uid in zip(images, series_uids, strict=True)]
-    source = sources[0]
+    uids = _one_each(activity_series, len(images))
+    sources = [read(path, series_uid=uid) for path, uid in zip(images, uids, strict=True)]
     points = time_points(images, sources) if len(images) > 1 else ()
     image = read_ct(ct, series_uid=ct_series, resample=resample)
-    moved = None
+    source, moved, left = sources[0], None, ""
     if registration is not None:
+        left = frame_of(source.series)
         source, moved = registered(source, registration, image.series)
-    require_same_frame(activity, source.series, ct, image.series)
-    warning = require_coverage(source.volume, image.volume.grid)
-    if warning is not None:
-        LOGGER.warning("%s", warning)
+    outside = _require_together(images[0], source, ct, image)
     grid = choose_grid(wanted, source.volume.grid, image.volume.grid)
-    activity_bq = source.volume.values if grid == source.volume.grid else conserve(source.volume, grid).volume.values
-    density, index, hu = tissue(image.volume, grid, calibration)
+    activity_bq = onto(source.volume, grid)
+    made_of = tissue(image.volume, grid, calibration)
     series = image.series or source.series
-    frame = series.frame_of_reference_uid if series else None
-    drawn = Structures({}, None)
-    if structures is not None:
-        drawn = read_structure_set(structures, grid, frame_of_reference_uid=frame)
+    drawn = _drawn(structures, grid, series, left)
     if counts_in is not None and administered_gbq is not None:
         net_bq = (administered_gbq - residual_gbq) * 1e9
-        source, activity_bq = _scaled_in(source, activity_bq, counts_in, drawn.coverage, net_bq)
+        source, activity_bq = scaled_in(source, activity_bq, counts_in, drawn.coverage, net_bq)
     origin = {
-        "activity": str(activity),
+        "activity": str(images[0]),
         "ct": str(ct),
         "structures": None if structures is None else str(structures),
-        "activity_bq": source.total_bq,
-        "activity_from": source.calibration,
-        "injected_bq": source.injected_bq,
-        "decay_correction": source.decay_correction,
-        "administered": None if source.administered is None else source.administered.isoformat(),
-        "activity_outside_ct_fraction": outside_fraction(source.volume, image.volume.grid),
+        **_said(source),
+        "activity_outside_ct_fraction": outside,
         "calibration": calibration.name,
         "dose_grid": wanted if isinstance(wanted, str) else list(wanted),
         "registration": moved,
@@ -191,21 +176,51 @@ def read_case(
     tia_bq_s = None
     if points:
         integral = integrate(points, activity_bq, grid, drawn.coverage, known.name, time_fit, fit_per)
-        tia_bq_s = integral.tia_bq_s
-        origin |= record(points, integral)
+        tia_bq_s, origin = integral.tia_bq_s, {**origin, **record(points, integral)}
     return Case(
         grid,
         activity_bq,
-        density,
-        index,
+        made_of.density_g_cm3,
+        made_of.medium,
         calibration.media,
-        hu,
+        made_of.ct_hu,
         drawn.coverage,
         series,
         origin,
         drawn.structure_set,
         tia_bq_s,
     )
+
+
+def _require_together(activity: str | Path, source: Activity, ct: str | Path, image: Image) -> float:
+    """Refuse images that do not lie on one another; return the part of the activity that is outside the CT."""
+    from mcdose.resample import outside_fraction, require_coverage
+
+    require_same_frame(activity, source.series, ct, image.series)
+    warning = require_coverage(source.volume, image.volume.grid)
+    if warning is not None:
+        LOGGER.warning("%s", warning)
+    return outside_fraction(source.volume, image.volume.grid)
+
+
+def _drawn(path: str | Path | None, grid: Grid, series: Series | None, left_uid: str) -> Structures:
+    """Draw the structures on the dose grid, none where there is no file; not in a frame that the activity left."""
+    from mcdose.io.structures import Structures, read_structure_set
+
+    if path is None:
+        return Structures({}, None)
+    return read_structure_set(path, grid, frame_of_reference_uid=frame_of(series) or None, left_uid=left_uid)
+
+
+def _said(source: Activity) -> dict[str, Any]:
+    """Say for `Case.origin` what is known of the activity, in plain JSON types."""
+    return {
+        "activity_bq": source.total_bq,
+        "activity_from": source.calibration,
+        "injected_bq": source.injected_bq,
+        "decay_correction": source.decay_correction,
+        "administered": None if source.administered is None else source.administered.isoformat(),
+    }
 
 
 def _one_each(uids: str | Sequence[str] | None, count: int) -> list[str | None]:
@@ -216,43 +231,6 @@ def _one_each(uids: str | Sequence[str] | None, count: int) -> list[str | None]:
     if len(each) != count:
         raise ValueError(f"activity_series must be one UID for each of {count} activities, got {len(each)}")
     return each
-
-
-def _scaled_in(
-    source: Activity, activity_bq: NDArray[np.float64], name: str, masks: dict[str, NDArray[Any]], net_bq: float
-) -> tuple[Activity, NDArray[np.float64]]:
-    """Move a calibration from the whole image to a structure: what the whole was scaled to, the structure has.
-
-    Parameters
-    ----------
-    source : as read
-    activity_bq : the same on the dose grid
-    name, masks : the structure, on the dose grid
-    net_bq : what reached the patient
-    """
-    if name not in masks:
-        raise InputError(f"counts_in must be one of the structures, {', '.join(masks) or 'none there'}; got {name!r}")
-    inside = float((activity_bq * masks[name]).sum())
-    if not inside > 0:
-        raise InputError(f"structure {name}: it must hold counts to be calibrated by, got none")
-    factor = source.total_bq / inside
-    values = source.volume.values * factor
-    total = float(values.sum())
-    if total > net_bq * (1 + 1e-9):
-        LOGGER.warning(
-            "the activity calibrated in %s is %.4g GBq over the whole image, more than the %.4g GBq that reached the "
-            "patient",
-            name,
-            total / 1e9,
-            net_bq / 1e9,
-        )
-    scaled = replace(
-        source,
-        volume=Volume(values, source.volume.grid),
-        total_bq=total,
-        calibration=f"{source.calibration}, those in {name}",
-    )
-    return scaled, activity_bq * factor
 
 
 def demo_case(calibration: Calibration = SCHNEIDER) -> Case:

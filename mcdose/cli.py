@@ -111,7 +111,8 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
         "dose",
         help="dose in a patient from activity and CT",
         description="Compute the dose from an activity image and a CT. PATH is a folder with a DICOM series, a "
-        "multi-frame DICOM file, NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd). The dose grid is the activity's.",
+        "multi-frame DICOM file, NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd). The dose grid is the "
+        "activity's unless --dose-grid says otherwise.",
     )
     _add_images(dose, required=True)
     dose.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
@@ -168,6 +169,11 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="PATH",
         help="takes the activity image to the CT: DICOM REG, ITK transform, or text with a 4 x 4 matrix in LPS mm",
     )
+    _add_times(command)
+    _add_counts(command)
+
+
+def _add_times(command: argparse.ArgumentParser) -> None:
     times = command.add_argument_group("several time points", "the first image gives the grid")
     times.add_argument(
         "--time-fit",
@@ -181,6 +187,9 @@ def _add_images(command: argparse.ArgumentParser, *, required: bool) -> None:
         default="voxel",
         help="a curve for each voxel, or for each structure, shared by its voxels (%(default)s)",
     )
+
+
+def _add_counts(command: argparse.ArgumentParser) -> None:
     counts = command.add_argument_group("images in counts", "one of --sensitivity and --administered-gbq is needed")
     counts.add_argument(
         "--sensitivity", type=_positive, metavar="CPS_PER_MBQ", help="of the SPECT, all detectors: counts/(s MBq)"

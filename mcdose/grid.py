@@ -167,6 +167,13 @@ def orthogonal(axes: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(left @ right)
 
 
+def coordinate(normal: ArrayLike) -> str:
+    """Name the coordinate along a unit vector (z, y, x): that of an axis of the patient, or a distance along it."""
+    vector = np.asarray(normal, dtype=np.float64)
+    axis = int(vector.argmax())
+    return "zyx"[axis] if vector[axis] > 1 - 1e-6 else "distance along the normal"
+
+
 class Turned(NamedTuple):
     """How the axes of stored values are put in the order and sense of the patient's (z, y, x).
 

@@ -24,7 +24,13 @@ def frame_of(series: Series | None) -> str:
 
 def require_same_frame(activity: str | Path, source: Series | None, ct: str | Path, image: Series | None) -> None:
     """Refuse images whose coordinates do not refer to the same origin."""
+    patients = [str(series.header.get("PatientID") or "") for series in (source, image) if series is not None]
+    if len(patients) == 2 and all(patients) and patients[0] != patients[1]:
+        LOGGER.warning("%s and %s have two values of PatientID; are they of one patient?", activity, ct)
     frames = frame_of(source), frame_of(image)
+    for series, path in ((source, activity), (image, ct)):
+        if series is not None and not series.frame_of_reference_uid and any(frames):
+            LOGGER.warning("%s has no FrameOfReferenceUID; it is taken to lie as its coordinates say", path)
     if all(frames) and frames[0] != frames[1]:
         raise InputError(
             f"{activity} and {ct} must share a frame of reference, got {frames[0]} and {frames[1]}: "
@@ -54,7 +60,7 @@ def registered(activity: Activity, path: str | Path, ct: Series | None) -> tuple
 
     found = read_registration(path, from_frame=frame_of(activity.series) or None, to_frame=frame_of(ct) or None)
     for warning in found.warnings:
-        LOGGER.warning("%s: %s", path, warning)
+        LOGGER.warning("%s", warning)  # which names the file
     if found.kind == "rigid":
         volume = Volume(activity.volume.values, activity.volume.grid.moved(found.matrix))
     else:

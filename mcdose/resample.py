@@ -85,6 +85,11 @@ def conserve(volume: Volume, grid: Grid) -> Conserved:
     return Conserved(Volume(target, grid), _outside(values, volume.grid, grid))
 
 
+def onto(volume: Volume, grid: Grid) -> NDArray[np.float64]:
+    """Give an extensive quantity on a grid: its own values where that is its own grid, else by `conserve`."""
+    return np.asarray(volume.values if volume.grid == grid else conserve(volume, grid).volume.values, dtype=np.float64)
+
+
 def average(
     volume: Volume, grid: Grid, outside: float, of: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 ) -> Volume:

@@ -133,11 +133,9 @@ def integrate(
     nuclide : for its half-life
     time_fit, fit_per : `model` and `per` of `time_integrated_activity`
     """
-    from mcdose.resample import conserve
+    from mcdose.resample import onto
 
-    images = [first_bq]
-    for volume in (point.activity.volume for point in points[1:]):
-        images.append(volume.values if volume.grid == grid else conserve(volume, grid).volume.values)
+    images = [first_bq, *(onto(point.activity.volume, grid) for point in points[1:])]
     times = [point.time_h for point in points]
     try:
         integral = time_integrated_activity(images, times, nuclide, model=time_fit, per=fit_per, structures=structures)

@@ -70,7 +70,10 @@ def test_sensitivity(spect, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "counts need a calibration, a sensitivity or the administered activity"),
+        (
+            (),
+            "a sensitivity (--sensitivity) or the administered activity (--administered-gbq)",
+        ),
         (("--administered-gbq", "3", "--sensitivity", "9"), "must be given, got both"),
         (("--administered-gbq", "3", "--residual-gbq", "3"), "residual_gbq must be at least 0 and below"),
         (("--administered-gbq", "3", "--lung-shunt", "1"), "must be a fraction between 0 and 1, got '1'"),

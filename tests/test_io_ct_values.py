@@ -116,3 +116,46 @@ def test_values_that_are_no_ct_numbers_are_refused(tmp_path, attributes, message
     edit(ct_series(tmp_path, STORED)[1], **attributes)
     with pytest.raises(InputError, match=message):
         read_ct(tmp_path)
+
+
+HU = np.arange(-1000, 1000, 2000 // 36)[:36].reshape(4, 3, 3)
+TWELVE = {"BitsStored": 12, "HighBit": 11, "RescaleIntercept": -1024}
+
+
+def stored_as(folder, values, overlay_bit=0, **attributes):
+    """A CT of 16 bits allocated whose words are these; `overlay_bit` tells of an overlay in an unused bit."""
+    for path, plane in zip(ct_series(folder, np.zeros((4, 3, 3))), values, strict=True):
+        edit(path, **attributes)
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = np.asarray(plane).astype("<u2").tobytes()
+        if overlay_bit:
+            dataset.add_new((0x6000, 0x0102), "US", overlay_bit)
+        dataset.save_as(path)
+    return folder
+
+
+def test_words_of_twelve_bits_are_read_whatever_is_above(tmp_path):
+    unsigned = {**TWELVE, "PixelRepresentation": 0}
+    signed = {"BitsStored": 12, "HighBit": 11, "RescaleIntercept": 0, "PixelRepresentation": 1}
+    overlay = (HU + 1024) | ((HU % 3 == 0) << 13)
+    for folder in (
+        stored_as(tmp_path / "a", HU + 1024, **unsigned),
+        stored_as(tmp_path / "b", overlay, 13, **unsigned),
+        stored_as(tmp_path / "c", HU & 0xFFF, **signed),
+        stored_as(tmp_path / "d", HU & 0xFFFF, **signed),
+    ):
+        np.testing.assert_array_equal(read_ct(folder).volume.values, HU)
+
+
+def test_more_bits_than_stated_are_refused(tmp_path):
+    unsigned = {**TWELVE, "PixelRepresentation": 0}
+    stored_as(tmp_path / "a", HU + 1024 + 4096 * (HU > 900), **unsigned)
+    with pytest.raises(InputError, match=r"stored values must have 12 bits by BitsStored, .* have more, such as"):
+        read_ct(tmp_path / "a")
+    signed = {"BitsStored": 12, "HighBit": 11, "RescaleIntercept": 0, "PixelRepresentation": 1}
+    stored_as(tmp_path / "b", (HU - 2000) & 0xFFFF, **signed)
+    with pytest.raises(InputError, match="stored values must have 12 bits by BitsStored"):
+        read_ct(tmp_path / "b")
+    stored_as(tmp_path / "c", (HU + 1024) << 4, **{**unsigned, "HighBit": 15})
+    with pytest.raises(InputError, match="HighBit must be BitsStored - 1, 11, got 15"):
+        read_ct(tmp_path / "c")

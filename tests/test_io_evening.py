@@ -102,3 +102,16 @@ def test_a_real_tilted_ct():
     assert volume.grid.turn_deg == pytest.approx(18.5, abs=0.05)
     assert volume.values.min() >= -1000.0
     assert volume.values.max() > 1000.0  # skull
+
+
+def test_cosines_of_few_digits_do_not_move_an_evened_stack(tmp_path):
+    """Cosines of 20 degrees rounded to three digits are 4e-4 off unit length; the table stands far off the origin."""
+    tilted = (1.0, 0.0, 0.0, 0.0, 0.94, 0.342)
+    paths = ct_series(tmp_path, np.full((5, 3, 4), 40), orientation=tilted)
+    for k, path in enumerate(paths):
+        edit(path, ImagePositionPatient=[0.0, -200.0, -1500.0 + 3.0 * k])
+    grid = read_ct(tmp_path, resample=True).volume.grid
+    column = np.array(tilted[3:])[::-1] / np.linalg.norm(tilted[3:])
+    corner = grid.position_mm((0, 0, 0))  # of the first slice, which is the lowest along the columns too
+    assert (corner - (-1500.0, -200.0, 0.0)) @ column == pytest.approx(0.0, abs=0.01)
+    assert grid.direction[1] @ column == pytest.approx(1.0)

@@ -168,7 +168,8 @@ FACTORS = {
 @pytest.mark.parametrize("correction", FACTORS)
 def test_legacy_conversion_of_pet_by_highdicom(tmp_path, correction):
     frames = [(*bed, FRAME_S, factor) for bed, factor in zip(BEDS, FACTORS[correction], strict=True)]
-    told = {"DecayCorrection": correction, "CorrectedImage": ["DECY", "ATTN"], "BodyPartExamined": "ABDOMEN"}
+    corrected = ["ATTN", "SCAT"] if correction == "NONE" else ["DECY", "ATTN"]
+    told = {"DecayCorrection": correction, "CorrectedImage": corrected, "BodyPartExamined": "ABDOMEN"}
     paths = pet_series(tmp_path / "pet", COUNTS, SLOPES, frames, **told)
     for k, path in enumerate(paths):
         edit(path, RescaleType="US", FrameReferenceTime=1800e3, ImageIndex=k + 1)
@@ -214,7 +215,10 @@ def test_enhanced_pet_corrected_to_any_moment(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"corrected_to": ""}, "DecayCorrected is YES, but DecayCorrectionDateTime, to which moment, is missing"),
+        (
+            {"corrected_to": ""},
+            r"e\.dcm: DecayCorrected is YES, but DecayCorrectionDateTime, to which moment, is missing",
+        ),
         ({"corrected_to": None, "unit": "{SUVbw}g/ml"}, "Units is absent, BQML is needed"),
         (
             {"corrected_to": None, "groups": {1: {"FrameContentSequence": group(FrameAcquisitionNumber=1)}}},

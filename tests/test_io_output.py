@@ -283,3 +283,45 @@ def test_decimal_strings_fit_and_keep_ten_digits(value):
     assert len(text) <= 16
     assert float(text) == pytest.approx(value, rel=1e-9)
     assert len(text) < 16 or float(text) != value or abs(value) < 1e-3  # shortest where exact
+
+
+def odd_series(folder, monkeypatch, **attributes):
+    """A CT whose header has values that DICOM does not allow, as scanners and archives write them."""
+    from pydicom import config
+
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.IGNORE)
+    monkeypatch.setattr(config.settings, "writing_validation_mode", config.IGNORE)
+    ct_series(folder, np.zeros((3, 2, 2)), **attributes)
+    monkeypatch.undo()
+    return read_ct(folder).series
+
+
+def test_values_that_dicom_does_not_allow_are_mended_or_left_out(tmp_path, monkeypatch, caplog):
+    odd = {
+        "StudyDate": "2024.03.01",
+        "StudyTime": "08:30:00",
+        "PatientBirthDate": "01/02/1950",
+        "PatientSex": "male",
+        "PatientAge": "65",
+        "PatientWeight": "72.50000000000000142",
+        "OtherPatientIDs": ["A1", "B2"],
+        "StudyDescription": ["CT ABDOMEN", "PELVIS"],
+    }
+    series = odd_series(tmp_path / "ct", monkeypatch, **odd)
+    write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, series, comment=COMMENT)
+    dose = pydicom.dcmread(tmp_path / "dose.dcm")
+    assert (dose.StudyDate, dose.StudyTime, dose.PatientBirthDate, dose.PatientSex) == ("20240301", "083000", "", "")
+    assert "PatientAge" not in dose
+    assert str(dose.PatientWeight) == "72.5"
+    assert list(dose.OtherPatientIDs) == ["A1", "B2"]
+    assert dose.StudyDescription == "CT ABDOMEN PELVIS"
+    assert "PatientSex of the images is 'male', which DICOM does not allow: it is left out" in caplog.text
+
+
+def test_a_weight_that_is_no_number_does_not_lose_the_dose(tmp_path, caplog):
+    for path in ct_series(tmp_path / "ct", np.zeros((3, 2, 2)), PatientWeight="77.125"):
+        path.write_bytes(path.read_bytes().replace(b"77.125", b"77,125"))
+    series = read_ct(tmp_path / "ct").series
+    write_rt_dose(tmp_path / "dose.dcm", hot_voxel(), GRID, series, comment=COMMENT)
+    assert "PatientWeight" not in pydicom.dcmread(tmp_path / "dose.dcm")
+    assert "PatientWeight of the images cannot be read and is left out" in caplog.text

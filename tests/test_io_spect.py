@@ -308,6 +308,7 @@ QUANTITATIVE = [
     ({"Units": "BQML", "CorrectedImage": None, "DecayCorrection": "ADMIN"}, 60.0),
     ({"Units": "BQML", "Modality": "PT", "DecayCorrection": "ADMIN"}, 60.0),
     ({"Units": "BQML", "Modality": "PT", "DecayCorrection": "START"}, 120.0),
+    ({"Units": "BQML", "Modality": "PT", "DecayCorrection": "NONE"}, 120 * IN_FRAME),
 ]
 
 

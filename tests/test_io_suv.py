@@ -74,14 +74,14 @@ def test_patient_relative_pet_of_one_bed(tmp_path, unit):
 
 @pytest.mark.parametrize(("unit", "second"), [("CNTS", 1000), ("PROPCPS", 500)])
 def test_beds_count_for_what_was_left_and_for_how_long(tmp_path, unit, second):
-    # the second bed is one half-life later and twice as long: as many counts, half the rate
-    frames = [("20240603", "110000", 600.0, None)] * 2 + [("20240606", "030300", 1200.0, None)] * 2
+    # the second bed is a tenth of a half-life later and twice as long: as many counts, half the rate
+    frames = [("20240603", "110000", 600.0, None)] * 2 + [("20240603", "172418", 1200.0, None)] * 2
     stored = np.repeat([1000, 1000, second, second], 6).reshape(4, 2, 3)
     pet_series(tmp_path, stored, SLOPES, frames, Units=unit, DecayCorrection="NONE")
     values = read_activity(tmp_path, administered_gbq=2.4).volume.values
     # mean over the frame to its start, 1 + x / 2 + x^2 / 12: x = 0.00180366167 and twice that
     ratio = (1 + 0.00180366167 + 0.00360732334**2 / 12) / (1 + 0.00180366167 / 2 + 0.00180366167**2 / 12)
-    np.testing.assert_allclose(values[2:] / values[0, 0, 0], ratio, rtol=1e-7)
+    np.testing.assert_allclose(values[2:] / values[0, 0, 0], 2**0.1 / 2 * ratio, rtol=1e-7)
     assert values.sum() == pytest.approx(2.4e9, rel=1e-12)
 
 

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     HTJ2K,
+    JPEG2000,
     MPEG4HP41,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -21,6 +22,7 @@ from pydicom.uid import (
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -31,6 +33,7 @@ from mcdose.io.ct import read_ct
 Z, Y, X = np.meshgrid(np.arange(3), np.arange(32), np.arange(24), indexing="ij")
 STORED = (1100 * np.sin(Y / 7.0) * np.cos(X / 5.0) + 90 * Z + 3 * X).astype(np.int16)
 GDCM = {
+    JPEG2000: "JPEG2000",
     JPEG2000Lossless: "JPEG2000Lossless",
     JPEGLossless: "JPEGLosslessProcess14",
     JPEGLosslessSV1: "JPEGLosslessProcess14_1",
@@ -98,6 +101,25 @@ def test_every_lossless_transfer_syntax_gives_the_same_values(tmp_path, syntax, 
         assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
     np.testing.assert_array_equal(read_ct(tmp_path).volume.values, STORED)
     assert capfd.readouterr().err == ""
+
+
+def near_lossless(path, syntax):
+    image = pydicom.dcmread(path)
+    image.compress(syntax, jls_error=2, generate_instance_uid=False)
+    image.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "write"),
+    [(JPEGLSNearLossless, near_lossless), (JPEG2000, by_gdcm)],
+    ids=["JPEGLSNearLossless", "JPEG2000"],
+)
+def test_lossy_transfer_syntaxes_are_read_as_they_decode(tmp_path, syntax, write):
+    """JPEG-LS off by no more than the 2 HU it was told to be, JPEG 2000 at the encoder's own quality."""
+    for path in ct_series(tmp_path, STORED):
+        write(path, syntax)
+        assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
+    np.testing.assert_allclose(read_ct(tmp_path).volume.values, STORED, atol=2)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from images import Y90_HALF_LIFE_S, edit, pet_series
+from images import Y90_HALF_LIFE_S, edit, pet_series, y90
 
 from mcdose.errors import InputError
 from mcdose.io.activity import read_activity
@@ -75,7 +75,7 @@ def test_slices_on_both_sides_of_the_end_of_summer_time(tmp_path):
 
 
 def test_acquisition_date_time_with_an_offset_is_the_clock(tmp_path):
-    pet(tmp_path, "20240604", "235959", "20240604080000+0000", AcquisitionDateTime="20240604103000+0200")
+    pet(tmp_path, "20240604", "103030", "20240604080000+0000", AcquisitionDateTime="20240604103000+0200")
     assert elapsed_s(tmp_path) == pytest.approx(1800, abs=1e-3)
 
 
@@ -112,3 +112,85 @@ def test_admin_and_another_moment_are_refused(tmp_path):
     pet(tmp_path, "20240604", "103000", "20240604100000", "ADMIN", DecayCorrectionDateTime="20240604113000")
     with pytest.raises(InputError, match=r"DecayCorrectionDateTime .* is 1\.50 h after the administration"):
         read_activity(tmp_path)
+
+
+def test_moments_stated_twice_must_be_one(tmp_path):
+    pet(tmp_path / "a", "20240604", "103000", "20240604080000", AcquisitionDateTime="20240604083000+0000")
+    with pytest.raises(InputError, match=r"AcquisitionDateTime 20240604083000\+0000 and AcquisitionDate and -Time"):
+        read_activity(tmp_path / "a")
+    twice = {"RadiopharmaceuticalStartDateTime": "20240604080000+0000", "RadiopharmaceuticalStartTime": "100000"}
+    pet(tmp_path / "b", "20240604", "103000", twice)
+    with pytest.raises(InputError, match="and RadiopharmaceuticalStartTime 100000 must be one time of day"):
+        read_activity(tmp_path / "b")
+    pet(tmp_path / "c", "20240604", "103000", twice, TimezoneOffsetFromUTC="+0200")
+    assert elapsed_s(tmp_path / "c") == pytest.approx(1800, abs=1e-3)
+
+
+def test_a_date_that_did_not_change_at_midnight_is_refused(tmp_path):
+    frames = [("20240603", "235500", 900.0, None)] * 2 + [("20240603", "001500", 900.0, None)] * 2
+    drug = {"RadiopharmaceuticalStartDateTime": "20240602100000"}
+    pet_series(tmp_path, STORED, [1.0] * 4, frames, drug=drug, DecayCorrection="START")
+    with pytest.raises(InputError, match="acquired within 12 h, got 2024-06-03 00:15:00 to 2024-06-03 23:55:00"):
+        read_activity(tmp_path)
+
+
+def test_two_administrations_are_refused(tmp_path):
+    for path in pet_series(tmp_path, STORED, [1.0] * 4, [("20240604", "103000", 900.0, None)] * 4):
+        edit(path, RadiopharmaceuticalInformationSequence=[y90(), y90()])
+    total = read_activity(tmp_path).total_bq  # the same twice is one
+    assert total == pytest.approx(AS_SHOWN)
+    later = y90({"RadiopharmaceuticalStartDateTime": "20240603140000"})
+    for path in sorted(tmp_path.iterdir()):
+        edit(path, RadiopharmaceuticalInformationSequence=[y90(), later])
+    with pytest.raises(InputError, match="must tell of one administration, got 2 that differ"):
+        read_activity(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("DecayCorrection", "NONE"),
+        ("SeriesTime", "090000"),
+        ("FrameOfReferenceUID", "1.2.3.99"),
+        ("PatientID", "another"),
+        ("StudyInstanceUID", "1.2.3.98"),
+    ],
+)
+def test_slices_that_differ_in_what_a_series_says_once_are_refused(tmp_path, attribute, value):
+    pet(tmp_path, "20240604", "103000", "20240604080000", "START")
+    edit(sorted(tmp_path.iterdir())[2], **{attribute: value})
+    with pytest.raises(InputError, match=f"the images of a series must have one {attribute}, got"):
+        read_activity(tmp_path)
+
+
+def test_slices_of_two_administrations_are_refused(tmp_path):
+    pet(tmp_path, "20240604", "103000", "20240604080000")
+    drug = y90({"RadiopharmaceuticalStartDateTime": "20240604060000"})
+    edit(sorted(tmp_path.iterdir())[2], RadiopharmaceuticalInformationSequence=[drug])
+    with pytest.raises(InputError, match="must have one RadiopharmaceuticalStartDateTime, got 20240604060000, 2024"):
+        read_activity(tmp_path)
+
+
+def test_corrections_that_a_pet_lists(tmp_path):
+    """Without attenuation correction it is refused; a list that contradicts DecayCorrection is warned of."""
+    pet(tmp_path / "a", "20240604", "103000", "20240604080000", CorrectedImage=["NORM", "DTIM"])
+    with pytest.raises(InputError, match=r"corrected for attenuation \(ATTN\), CorrectedImage is \['NORM', 'DTIM'\]"):
+        read_activity(tmp_path / "a")
+    pet(tmp_path / "b", "20240604", "103000", "20240604080000", CorrectedImage=["ATTN", "DECY"])
+    assert any("NONE, but CorrectedImage lists DECY" in words for words in read_activity(tmp_path / "b").warnings)
+    pet(tmp_path / "c", "20240604", "103000", "20240604080000", "START", CorrectedImage=["ATTN", "SCAT"])
+    assert any("START, but CorrectedImage does not list" in words for words in read_activity(tmp_path / "c").warnings)
+
+
+def test_times_that_no_scan_has_are_refused(tmp_path):
+    """A series date a year off, as of shifted dates, a duration in microseconds; and pictures that are no slices."""
+    pet(tmp_path / "a", "20240604", "103000", "20240604080000", "START", SeriesDate="20230604")
+    with pytest.raises(InputError, match=r"series time 2023-06-04 10:30:00 is 8784\.0 h before the first frame"):
+        read_activity(tmp_path / "a")
+    frames = [("20240604", "103000", 900e3, None)] * 4
+    pet_series(tmp_path / "b", STORED, [1.0] * 4, frames, DecayCorrection="NONE")
+    with pytest.raises(InputError, match=r"ActualFrameDuration must be at most 24 h in ms, got 9e\+08 ms"):
+        read_activity(tmp_path / "b")
+    pet(tmp_path / "c", "20240604", "103000", "20240604080000", SeriesType=["STATIC", "REPROJECTION"])
+    with pytest.raises(InputError, match="SeriesType is REPROJECTION"):
+        read_activity(tmp_path / "c")

@@ -13,6 +13,7 @@ from patients import nifti
 
 from mcdose.case import read_case
 from mcdose.cli import main
+from mcdose.errors import InputError
 
 PET_FRAME, CT_FRAME = "1.2.3.10", "1.2.3.2"
 SHIFT_MM = np.array([12.0, -7.5, 20.25])
@@ -104,6 +105,21 @@ def test_structures_are_those_of_the_ct(tmp_path):
     assert case.structures["box"].sum(dtype=float) * case.grid.voxel_ml == pytest.approx(18 * 18 * 20 / 1000, rel=1e-6)
 
 
+def test_structures_of_the_unmoved_activity_are_refused(tmp_path):
+    """A CT in NIfTI has no frame of reference to compare, but that which the activity has left is known."""
+    words = images(tmp_path)
+    ct = nifti(tmp_path / "ct.nii.gz", np.zeros((60, 60, 60)), (5.0, 5.0, 5.0), (-120.0, -120.0, -120.0))
+    x, y, z = OBLIQUE @ HOT_MM + SHIFT_MM
+    square = np.array([[x - 9, y - 9], [x + 9, y - 9], [x + 9, y + 9], [x - 9, y + 9]])
+    path = rtstruct(tmp_path / "rs.dcm", [("box", [(round(z + k, 3), square) for k in (-8.0, -4.0, 0.0, 4.0, 8.0)])])
+    assert "box" in read_case(words[1], ct, path, registration=text(tmp_path)).structures  # of a frame not known here
+    roi = pydicom.dcmread(path).StructureSetROISequence[0]
+    roi.ReferencedFrameOfReferenceUID = PET_FRAME
+    edit(path, StructureSetROISequence=[roi])
+    with pytest.raises(InputError, match="that of the activity before its registration; they must be drawn on the CT"):
+        read_case(words[1], ct, path, registration=text(tmp_path))
+
+
 def test_a_registration_with_scales_keeps_the_activity(tmp_path):
     """Its sum to 1e-6, its centre to a twentieth of a voxel, on an upright grid of the same voxels."""
     stored = np.random.default_rng(3).integers(0, 1000, (6, 7, 8))
@@ -133,6 +149,23 @@ def test_a_ct_without_a_frame_makes_a_new_one(tmp_path):
     uid = pydicom.dcmread(out / "dose.dcm").FrameOfReferenceUID
     assert uid
     assert uid not in (PET_FRAME, CT_FRAME)
+
+
+def test_images_of_two_patients_are_warned_of(tmp_path, caplog):
+    words = images(tmp_path)
+    for folder, name in (("pet", "17"), ("ct", "18")):
+        for path in (tmp_path / folder).iterdir():
+            edit(path, PatientID=name)
+    read_case(words[1], words[3], registration=dicom(tmp_path))
+    assert "have two values of PatientID; are they of one patient?" in caplog.text
+
+
+def test_an_image_without_a_frame_is_warned_of(tmp_path, caplog):
+    words = images(tmp_path)
+    for path in (tmp_path / "pet").iterdir():
+        edit(path, FrameOfReferenceUID=None)
+    read_case(words[1], words[3])
+    assert "has no FrameOfReferenceUID; it is taken to lie as its coordinates say" in caplog.text
 
 
 def test_a_registration_is_of_one_image(tmp_path, capsys):

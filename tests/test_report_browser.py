@@ -9,9 +9,11 @@ import time
 
 import numpy as np
 import pytest
+from oriented import OBLIQUE
 from PIL import Image
 from reports import GRID, HOTTEST, made_up
 
+from mcdose.grid import placed
 from mcdose.report.page import write_report
 
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
@@ -57,17 +59,21 @@ def opened(request, browser, report_file):
     browser.get("about:blank")
     for log in ("browser", "performance"):
         browser.get_log(log)
-    browser.get(report_file.as_uri())
-    until = time.monotonic() + READY_S
-    while not browser.execute_script("return document.documentElement.dataset.ready") and time.monotonic() < until:
-        time.sleep(0.05)
-    browser.set_script_timeout(READY_S)
-    frame(browser)
+    load(browser, report_file)
     yield browser
     assert browser.get_log("browser") == []
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith("data:")] == [report_file.as_uri()]
+
+
+def load(browser, path):
+    browser.get(path.as_uri())
+    until = time.monotonic() + READY_S
+    while not browser.execute_script("return document.documentElement.dataset.ready") and time.monotonic() < until:
+        time.sleep(0.05)
+    browser.set_script_timeout(READY_S)
+    frame(browser)
 
 
 def frame(browser):
@@ -128,6 +134,20 @@ def test_readout_begins_at_the_highest_dose(opened):
     assert float(reading["Relative uncertainty"].split()[0]) == pytest.approx(1.5, rel=5e-3)
     assert float(reading["Difference"].split()[0]) == pytest.approx(10.0, rel=5e-3)
     assert reading["Inside"].startswith("liver, ")
+
+
+def test_places_on_an_oblique_grid_are_those_of_the_patient(browser, tmp_path):
+    grid = placed(GRID.shape, GRID.voxel_mm, GRID.origin_mm, OBLIQUE)
+    report = made_up(grid)
+    write_report(tmp_path / "report.html", report)
+    load(browser, tmp_path / "report.html")
+    hottest = np.unravel_index(np.nanargmax(report.layers[0].values), grid.shape)
+    z, y, x = grid.position_mm(hottest)
+    assert readings(browser)["x, y, z [mm]"] == f"{x:.1f}, {y:.1f}, {z:.1f}"
+    along = grid.centres_mm(0)[hottest[0]]
+    assert by_id(browser, "axial-at").text == f"{along:.1f} mm"
+    text = browser.find_element("tag name", "body").text
+    assert f"turned by {grid.turn_deg:.1f}° from the patient's axes" in text
 
 
 def test_sliders_change_their_slice(opened):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Volume
+from mcdose.grid import Volume
 from mcdose.io.choice import ACTIVITY_OPTION, one_series, refuse_series
 from mcdose.io.counts import CountCalibration
 from mcdose.io.damage import damage
-from mcdose.io.decay import mean_times_s, stated_number
+from mcdose.io.decay import mean_times_s, stated_half_life
 from mcdose.io.emission import Measured, measured, require_calibrated
 from mcdose.io.multiframe import all_headers
 from mcdose.io.nm import emission_stack
@@ -51,14 +51,14 @@ class Activity:
 
     volume: Volume
     total_bq: float
-    nuclide: str | None
-    half_life_s: float | None
-    decay_correction: str | None
-    administered: datetime | None
-    acquired: datetime | None
-    injected_bq: float | None
-    warnings: tuple[str, ...]
-    series: Series | None
+    nuclide: str | None = None
+    half_life_s: float | None = None
+    decay_correction: str | None = None
+    administered: datetime | None = None
+    acquired: datetime | None = None
+    injected_bq: float | None = None
+    warnings: tuple[str, ...] = ()
+    series: Series | None = None
     calibration: str | None = None
     measured_h: float | None = None
     measured_span_h: float = 0.0
@@ -133,6 +133,9 @@ def _read(
     files = one_series(found, dicom_headers(found), ("PT", "NM"), series_uid, ACTIVITY_OPTION)
     headers = all_headers(files)
     first = headers[0]
+    _require_one_drug(found, first)
+    if "REPROJECTION" in (first.get("SeriesType") or ()):
+        raise InputError(f"{found}: SeriesType is REPROJECTION: pictures of a volume, not slices of it")
     unit_there = require_calibrated(found, headers, counts)
     if unit is not None and (unit == "Bq" or unit_there != "BQML"):
         asked, there = "Bq per voxel" if unit == "Bq" else unit, "Bq/mL" if unit_there == "BQML" else unit_there
@@ -142,17 +145,20 @@ def _read(
     read = measured(stack, unit_there, half_life_s, counts, surrogate=bool(surrogate))
     timing = read.timing
     measured_h, span_h = _measured_h(read, stack.slice_sums(read.values), half_life_s)
-    return _checked(
-        found,
-        read.values,
-        stack.grid,
+    total = _total_bq(found, read.values)
+    warnings = (*read.warnings, *surrogate)
+    for warning in warnings:
+        LOGGER.warning("%s: %s", found, warning)
+    return Activity(
+        Volume(read.values, stack.grid),
+        total,
         nuclide=nuclide_of(first),
-        half_life_s=_half_life(found, first),
+        half_life_s=stated_half_life(found, first),
         decay_correction=None if timing is None else timing.correction,
         administered=None if timing is None else timing.administered,
         acquired=None if timing is None else timing.first_start,
         injected_bq=injected_bq(first),
-        warnings=(*read.warnings, *surrogate),
+        warnings=warnings,
         series=stack.series(),
         calibration=read.calibration,
         measured_h=measured_h,
@@ -186,8 +192,9 @@ def _read_flat(
     if (unit or beside.unit) != "Bq":
         factor *= volume.grid.voxel_ml
     measured_h = beside.reference_time_h if beside.states_time else None
-    values = volume.values.astype(np.float64) * factor
-    return _checked(path, values, volume.grid, nuclide=beside.nuclide, measured_h=measured_h)
+    values = np.ascontiguousarray(volume.values, dtype=np.float64) * factor
+    total = _total_bq(path, values)
+    return Activity(Volume(values, volume.grid), total, nuclide=beside.nuclide, measured_h=measured_h)
 
 
 def _since_reference(beside: SideCar, half_life_s: float | None) -> float:
@@ -205,23 +212,8 @@ def _since_reference(beside: SideCar, half_life_s: float | None) -> float:
     return float(np.exp2(elapsed_s / half_life_s))
 
 
-def _checked(
-    path: Path,
-    values: NDArray[np.float64],
-    grid: Grid,
-    *,
-    nuclide: str | None = None,
-    half_life_s: float | None = None,
-    decay_correction: str | None = None,
-    administered: datetime | None = None,
-    acquired: datetime | None = None,
-    injected_bq: float | None = None,
-    warnings: tuple[str, ...] = (),
-    series: Series | None = None,
-    calibration: str | None = None,
-    measured_h: float | None = None,
-    measured_span_h: float = 0.0,
-) -> Activity:
+def _total_bq(path: Path, values: NDArray[np.float64]) -> float:
+    """Sum activity that can be: finite, nowhere negative, somewhere positive."""
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
         raise InputError(f"{path}: activity must be finite, {bad} voxels are NaN or infinite")
@@ -233,30 +225,24 @@ def _checked(
     total = float(values.sum())
     if total == 0.0:
         raise InputError(f"{path}: activity is zero in every voxel")
-    for warning in warnings:
-        LOGGER.warning("%s: %s", path, warning)
-    return Activity(
-        Volume(np.ascontiguousarray(values), grid),
-        total,
-        nuclide,
-        half_life_s,
-        decay_correction,
-        administered,
-        acquired,
-        injected_bq,
-        warnings,
-        series,
-        calibration,
-        measured_h,
-        measured_span_h,
-    )
+    return total
+
+
+def _require_one_drug(path: Path, header: Any) -> None:
+    """Refuse an image of two administrations, of one nuclide or two: neither moment holds for all of its activity."""
+    drugs = list(header.get("RadiopharmaceuticalInformationSequence") or ())
+    if any(drug != drugs[0] for drug in drugs[1:]):
+        raise InputError(
+            f"{path}: RadiopharmaceuticalInformationSequence must tell of one administration, got {len(drugs)} "
+            "that differ"
+        )
 
 
 def _require_nuclide(
     path: Path, header: Any, asked: str | None, half_life: float | None, counts: CountCalibration
 ) -> tuple[str, ...]:
     """Refuse another nuclide, but for the surrogate of a patient-relative image, which is warned of."""
-    stated, header_half_life = nuclide_of(header), _half_life(path, header)
+    stated, header_half_life = nuclide_of(header), stated_half_life(path, header)
     if stated is not None and asked is not None and stated.lower() != asked.lower():
         if counts.relative and stated == SURROGATE:
             return (f"the image is of {stated}: {asked} is taken to go where it went",)
@@ -269,11 +255,3 @@ def _require_nuclide(
             f"{half_life:g} s; they must agree to {HALF_LIFE_TOLERANCE:.0%}"
         )
     return ()
-
-
-def _half_life(path: Path, header: Any) -> float | None:
-    drugs = header.get("RadiopharmaceuticalInformationSequence")
-    stated = stated_number(drugs[0], "RadionuclideHalfLife", 1.0) if drugs else None
-    if stated is not None and not stated > 0:
-        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {stated} s")
-    return stated

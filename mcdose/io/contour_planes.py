@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import UPRIGHT, Direction, orthogonal
+from mcdose.grid import UPRIGHT, Direction, coordinate, orthogonal
 
 SAME_PLANE_MM = 0.01  # contours this close lie in one plane; one contour may be as uneven as that
 UNEVEN_MM = 0.1  # as uneven as that in planes that are not axial: coordinates are rounded along all axes
@@ -26,6 +26,10 @@ class Planes(NamedTuple):
 
     direction: Direction
     rings: dict[float, list[NDArray[np.float64]]]
+
+    def place(self, along: float) -> str:
+        """Say where a plane is, for a message; `along` is its place along the normal [mm]."""
+        return f"{coordinate(self.direction[0])} = {along:.2f} mm"
 
 
 def planes_of(path: Path, name: str, rings: Sequence[NDArray[np.float64]], wanted: Direction) -> Planes:

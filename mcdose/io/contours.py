@@ -50,9 +50,9 @@ def read_contours(path: Path, header: Any, grid: Grid) -> Iterator[Drawn]:
         rings = _rings(path, name, contours.get(number))
         if rings:
             planes = planes_of(path, name, rings, grid.direction)
-            planes = planes._replace(rings=without_duplicates(path, name, planes.rings))
-            work = require_plain(path, name, planes.rings, work)
-            warn_of_overlap(path, name, planes.rings)
+            planes = without_duplicates(path, name, planes)
+            work = require_plain(path, name, planes, work)
+            warn_of_overlap(path, name, planes)
             drawn.append((number, name, planes))
         else:
             LOGGER.warning("%s: structure %r has no closed contour and is left out", path, name)
@@ -132,10 +132,10 @@ def _draw(path: Path, name: str, planes: Planes, usual: float | None, grid: Grid
     if len(gaps):
         k = int(gaps[0])
         LOGGER.warning(
-            "%s: structure %r has no contour between z = %.2f and %.2f mm; taken as separate parts",
+            "%s: structure %r has no contour between %s and %.2f mm; taken as separate parts",
             path,
             name,
-            z[k],
+            planes.place(z[k]).removesuffix(" mm"),
             z[k + 1],
         )
     areas = [even_odd(planes.rings[float(plane)]) for plane in z]

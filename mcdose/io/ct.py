@@ -11,13 +11,12 @@ from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.choice import CT_OPTION, one_series, refuse_series
 from mcdose.io.damage import damage
-from mcdose.io.padding import without_padding
+from mcdose.io.padding import AIR_HU, without_padding
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Image, dicom_headers, existing
 from mcdose.io.stack import read_stack
 from mcdose.io.voxelfile import is_voxel_file, read_voxel_file
 
-AIR_HU = -1000.0  # of what was not imaged
 HOUNSFIELD = ("", "HU", "US")  # RescaleType: absent means HU for CT (PS3.3 C.11.1.1.2); US is "unspecified"
 
 

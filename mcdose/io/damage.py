@@ -122,3 +122,22 @@ def placed_grid(
             f"{path}: the axes of the image must be at right angles, voxels are up to {moved:.2f} mm off a grid that is"
         )
     return turned(shape, voxel_mm, origin_mm, rows)
+
+
+def placed_steps(
+    path: Path, shape: tuple[int, int, int], steps: NDArray[np.float64], first_mm: Sequence[float] | NDArray[np.float64]
+) -> Turned:
+    """Place stored values by the way from each voxel to the next, as an affine matrix has it.
+
+    Parameters
+    ----------
+    path : to name in errors
+    shape : of the stored values
+    steps : (3, 3), column a the way (x, y, z) to the next voxel along stored axis a [mm]
+    first_mm : (x, y, z) of the centre of the first voxel
+    """
+    lengths = np.linalg.norm(steps, axis=0)
+    if not (np.isfinite(lengths).all() and lengths.min() > 0 and np.isfinite(first_mm).all()):
+        raise InputError(f"{path}: voxel size must be positive, got {lengths.tolist()} mm from {list(first_mm)}")
+    a, b, c = (float(side) for side in lengths)
+    return placed_grid(path, shape, (a, b, c), [float(v) for v in first_mm][::-1], (steps / lengths)[::-1].T)

@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.io.moment import Clock, clock_of, has_clock, is_utc
+from mcdose.io.agreement import require_same
+from mcdose.io.moment import SAME_MOMENT, Clock, clock_of, has_clock, is_utc
 from mcdose.io.quiet import LOGGER
 
 FACTOR_TOLERANCE = 0.01  # a DecayFactor further than this from what the times give contradicts them
 OLDEST_HALF_LIVES = 20.0  # an administration longer ago than this is a wrong date
-SAME_MOMENT_S = 60.0  # clocks of one header
+DRUG = ("RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime", "RadionuclideHalfLife")
+LONGEST_SERIES_H = 12.0  # between the first and the last frame of one series; more is a date that missed midnight
+LONGEST_FRAME_H = 24.0  # more is another unit than ms
 LONG_LEAD_S = 1800.0  # a series that starts this long before its first frame is worth a word
 
 
@@ -68,6 +71,8 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         correction = str(first.get("DecayCorrection") or "")
     if correction not in ("NONE", "START", "ADMIN"):
         raise InputError(f"{path}: DecayCorrection must be NONE, START or ADMIN, got {correction!r}")
+    require_same(path, headers, ("DecayCorrection", *(("SeriesDate", "SeriesTime") if correction == "START" else ())))
+    require_same(path, [_radiopharmaceutical(header) for header in headers], DRUG)
     clock = Clock(path, first)
     frames = tuple(
         Frame(
@@ -77,19 +82,19 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
         )
         for header in headers
     )
+    _require_one_session(path, frames)
     series_start = clock.moment(first, "SeriesDate", "SeriesTime")
     drug = _radiopharmaceutical(first)
     before = min((f.start for f in frames if f.start is not None), default=series_start)
     administered, *warnings = _administration(path, clock, drug, before)
-    half_life = stated_number(drug, "RadionuclideHalfLife", 1.0)
-    if half_life is not None and not half_life > 0:
-        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {half_life} s")
+    half_life = stated_half_life(path, first)
     corrected_to = clock.local(first.get("DecayCorrectionDateTime"))
     if correction == "ADMIN" and corrected_to is not None and administered is not None:
-        apart = (corrected_to - administered).total_seconds()
-        if abs(apart) > SAME_MOMENT_S:
+        apart = corrected_to - administered
+        if abs(apart) > SAME_MOMENT:
             raise InputError(
-                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is {apart / 3600:.2f} h "
+                f"{path}: DecayCorrection is ADMIN, but DecayCorrectionDateTime {corrected_to} is "
+                f"{apart.total_seconds() / 3600:.2f} h "
                 f"after the administration at {administered}"
             )
     if clock.zone is None and is_utc(drug.get("RadiopharmaceuticalStartDateTime")):
@@ -97,8 +102,38 @@ def read_timing(path: Path, headers: Sequence[Any], *, correction: str | None = 
             "the time of administration is given in UTC (+0000), the times of the scan in no time zone; all are taken "
             "to be by one clock"
         )
+    warnings += _contradicted(first, correction)
     to = corrected_to if correction == "START" else None
     return Timing(path, correction, half_life, administered, series_start, frames, tuple(warnings), to)
+
+
+def _contradicted(header: Any, correction: str) -> list[str]:
+    """Say so if DecayCorrection of a PET and DECY in its CorrectedImage (PS3.3 C.8.9.1.1.3) do not fit."""
+    listed = header.get("CorrectedImage")
+    if not listed or header.get("Modality") != "PT":
+        return []
+    decayed = "DECY" in ([listed] if isinstance(listed, str) else list(listed))
+    if decayed == (correction != "NONE"):
+        return []
+    return [
+        f"DecayCorrection is {correction}, but CorrectedImage {'lists' if decayed else 'does not list'} DECY; the "
+        "activity is taken as DecayCorrection says"
+    ]
+
+
+def _require_one_session(path: Path, frames: Sequence[Frame]) -> None:
+    """Raise if the frames lie further apart than a scan takes: a date that did not change at midnight does that."""
+    starts = sorted(frame.start for frame in frames if frame.start is not None)
+    if starts and (starts[-1] - starts[0]).total_seconds() > LONGEST_SERIES_H * 3600.0:
+        raise InputError(
+            f"{path}: the slices must be acquired within {LONGEST_SERIES_H:g} h, got {starts[0]} to {starts[-1]}; "
+            "a date that did not change at midnight would do that"
+        )
+    longest = max((frame.duration_s or 0.0 for frame in frames), default=0.0)
+    if longest > LONGEST_FRAME_H * 3600.0:
+        raise InputError(
+            f"{path}: ActualFrameDuration must be at most {LONGEST_FRAME_H:g} h in ms, got {1e3 * longest:.6g} ms"
+        )
 
 
 def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -124,16 +159,31 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     InputError
         if a time that is needed is missing, or contradicts another
     """
-    path, warnings = timing.path, list(timing.warnings)
+    warnings = list(timing.warnings)
     header_half_life = timing.half_life_s or half_life_s
     nuclide_half_life = half_life_s or timing.half_life_s
     if timing.correction == "ADMIN" and (
         timing.administered is None or timing.first_start is None or header_half_life is None
     ):
-        return np.ones(len(timing.frames)), tuple(timing.warnings)
+        return np.ones(len(timing.frames)), tuple(warnings)
     if header_half_life is None or nuclide_half_life is None:
-        raise InputError(f"{path}: RadionuclideHalfLife is missing, it is needed with {timing.correction}")
-    if timing.administered is None:
+        raise InputError(f"{timing.path}: RadionuclideHalfLife is missing, it is needed with {timing.correction}")
+    since_admin = _since_administration(timing, nuclide_half_life)
+    duration = np.array([f.duration_s or 0.0 for f in timing.frames])
+    if timing.correction == "NONE" and not duration.all():
+        warnings.append("ActualFrameDuration is missing: decay within the frame is not corrected for")
+    decay = np.log(2) / nuclide_half_life
+    wanted = np.exp(decay * since_admin) * _frame_decay(decay * duration)
+    if timing.correction == "NONE":
+        return wanted, tuple(warnings)
+    done, more = _done_by_scanner(timing, since_admin, np.log(2) / header_half_life, duration)
+    return wanted / done, (*warnings, *more)
+
+
+def _since_administration(timing: Timing, half_life_s: float) -> NDArray[np.float64]:
+    """Time from administration to the start of each slice's frame [s]; raise if it is not known or cannot be."""
+    path, administered = timing.path, timing.administered
+    if administered is None:
         raise InputError(
             f"{path}: the time of administration (RadiopharmaceuticalStartDateTime or ...StartTime) is missing, "
             f"it is needed with DecayCorrection {timing.correction}"
@@ -141,31 +191,34 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     starts = [f.start for f in timing.frames]
     if any(start is None for start in starts):
         raise InputError(f"{path}: AcquisitionDate and AcquisitionTime are needed in every slice")
-    since_admin = np.array([(s - timing.administered).total_seconds() for s in starts if s is not None])
-    if since_admin.min() < 0 or since_admin.max() > OLDEST_HALF_LIVES * nuclide_half_life:
+    since_admin = np.array([(start - administered).total_seconds() for start in starts if start is not None])
+    if since_admin.min() < 0 or since_admin.max() > OLDEST_HALF_LIVES * half_life_s:
         raise InputError(
-            f"{path}: administration at {timing.administered} and acquisition from {timing.first_start} do not fit: "
+            f"{path}: administration at {administered} and acquisition from {timing.first_start} do not fit: "
             f"{since_admin.min() / 3600:.1f} h apart"
         )
-    duration = np.array([f.duration_s or 0.0 for f in timing.frames])
-    if timing.correction == "NONE" and not duration.all():
-        warnings.append("ActualFrameDuration is missing: decay within the frame is not corrected for")
+    return since_admin
 
-    decay = np.log(2) / nuclide_half_life
-    wanted = np.exp(decay * since_admin) * _frame_decay(decay * duration)
-    if timing.correction == "NONE":
-        return wanted, tuple(warnings)
 
-    header_decay = np.log(2) / header_half_life
-    within = _frame_decay(header_decay * duration)
+def _done_by_scanner(
+    timing: Timing, since_admin: NDArray[np.float64], header_decay: float, duration_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Factor that the scanner multiplied each slice by (START or ADMIN), and what a user should know of it.
+
+    Parameters
+    ----------
+    timing : of the series
+    since_admin : (nz,), from administration to the start of each frame [s]
+    header_decay : constant that the scanner corrected with [1/s]
+    duration_s : (nz,), of the frames, 0 where not stated [s]
+    """
+    warnings: list[str] = []
+    within = _frame_decay(header_decay * duration_s)
     since_reference = since_admin
     if timing.correction == "START":
         since_reference = since_admin - _reference_since_administration(timing, since_admin, header_decay, within)
-        if (
-            since_reference.min() > LONG_LEAD_S
-            and timing.corrected_to is None
-            and timing.frames[0].decay_factor is None
-        ):
+        unchecked = timing.corrected_to is None and timing.frames[0].decay_factor is None
+        if unchecked and since_reference.min() > LONG_LEAD_S:
             warnings.append(
                 f"activity is taken as corrected to the series time, {since_reference.min() / 3600:.1f} h before "
                 "the first frame; there is no DecayFactor to check it by"
@@ -173,24 +226,23 @@ def to_administration(timing: Timing, half_life_s: float | None) -> tuple[NDArra
     done = np.exp(header_decay * since_reference)
     covers_frame = True
     stated = _stated_factors(timing)
-    if stated is not None:
+    if stated is not None and not _agrees(stated, done, within):
+        warnings.append(
+            f"DecayFactor {stated[0]:.6g} of the first slice contradicts the times, which give {done[0]:.6g}; "
+            "the activity is taken to be at administration all the same"
+        )
+    elif stated is not None:
         ratio = stated / done
         covers_frame = bool(np.abs(ratio - within).mean() <= np.abs(ratio - 1.0).mean())
-        if not _agrees(stated, done, within):
-            warnings.append(
-                f"DecayFactor {stated[0]:.6g} of the first slice contradicts the times, which give {done[0]:.6g}; "
-                "the activity is taken to be at administration all the same"
-            )
-            covers_frame = True
     if covers_frame:
-        done = done * within
-    elif (within - 1.0).max() > 1e-4:
+        return done * within, warnings
+    if (within - 1.0).max() > 1e-4:
         LOGGER.info(
             "%s: by its DecayFactor the scanner left out the decay within the frame; activity raised by %.3f %%",
-            path,
+            timing.path,
             100 * (within.max() - 1.0),
         )
-    return wanted / done, tuple(warnings)
+    return done, warnings
 
 
 def mean_times_s(timing: Timing, half_life_s: float) -> NDArray[np.float64] | None:
@@ -297,6 +349,12 @@ def _reference_since_administration(
             candidates.insert(0, series)
     stated = _stated_factors(timing)
     if stated is None:
+        lead_h = (float(since_admin.min()) - candidates[0]) / 3600.0
+        if lead_h > LONGEST_SERIES_H and timing.corrected_to is None:
+            raise InputError(
+                f"{timing.path}: DecayCorrection is START, but the series time {timing.series_start} is {lead_h:.1f} h "
+                "before the first frame, and there is no DecayFactor that confirms it"
+            )
         return candidates[0]
     for candidate in candidates:
         if _agrees(stated, np.exp(header_decay * (since_admin - candidate)), within):
@@ -314,7 +372,7 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
     """Find the time of administration (None if there is none), then a warning where its date had to be inferred."""
     stated, time = drug.get("RadiopharmaceuticalStartDateTime"), drug.get("RadiopharmaceuticalStartTime")
     if stated and has_clock(stated):
-        return [clock.local(stated)]
+        return [_agreeing(path, clock.local(stated), stated, time)]
     if stated and not time:
         raise InputError(f"{path}: RadiopharmaceuticalStartDateTime must have a time of day, got {stated}")
     if stated:
@@ -331,9 +389,29 @@ def _administration(path: Path, clock: Clock, drug: Any, before: datetime | None
     ]
 
 
+def _agreeing(path: Path, moment: datetime | None, stated: Any, time: Any) -> datetime | None:
+    """Raise if the time of administration is stated twice, and not as one."""
+    if moment is not None and time:
+        apart = abs(datetime.combine(moment.date(), clock_of(time)) - moment)
+        if min(apart, timedelta(days=1) - apart) > SAME_MOMENT:
+            raise InputError(
+                f"{path}: RadiopharmaceuticalStartDateTime {stated} and RadiopharmaceuticalStartTime {time} must be "
+                "one time of day"
+            )
+    return moment
+
+
 def _radiopharmaceutical(header: Any) -> Any:
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     return sequence[0] if sequence else {}
+
+
+def stated_half_life(path: Path, header: Any) -> float | None:
+    """RadionuclideHalfLife [s], None where it is not stated; raise unless it is positive."""
+    stated = stated_number(_radiopharmaceutical(header), "RadionuclideHalfLife", 1.0)
+    if stated is not None and not stated > 0:
+        raise InputError(f"{path}: RadionuclideHalfLife must be positive, got {stated} s")
+    return stated
 
 
 def stated_number(holder: Any, keyword: str, scale: float) -> float | None:

@@ -58,8 +58,8 @@ def require_calibrated(path: Path, headers: Sequence[Any], counts: CountCalibrat
             )
     elif spect and unit == "CNTS":
         raise InputError(
-            f"{path}: activity is in counts, not Bq/mL: this is an NM image, whose counts need a "
-            "calibration, a sensitivity or the administered activity"
+            f"{path}: activity is in counts, not Bq/mL: this is an NM image, whose counts need a calibration, a "
+            "sensitivity (--sensitivity) or the administered activity (--administered-gbq)"
         )
     elif unit not in ("BQML", "GML"):
         raise unit_error(path, unit)
@@ -91,6 +91,7 @@ def measured(
 def _in_bq_per_ml(stack: Stack, unit: str, half_life_s: float | None) -> Measured:
     """Activity of an image in Bq/mL, or in SUV that the header brings back to Bq/mL."""
     header = stack.slices[0].header
+    _require_attenuation(stack.path, header)
     scale = bq_per_ml_of_suv(stack.path, header) if unit == "GML" else 1.0
     timing = _timing(stack)
     factors, warnings = to_administration(timing, half_life_s)
@@ -99,6 +100,17 @@ def _in_bq_per_ml(stack: Stack, unit: str, half_life_s: float | None) -> Measure
             raise InputError(f"{stack.path}: SUV must be corrected for decay, DecayCorrection is NONE")
         scale *= left_at_reference(timing, half_life_s)
     return Measured(_weighted(stack, factors * scale * stack.grid.voxel_ml), timing, warnings, None)
+
+
+def _require_attenuation(path: Path, header: Any) -> None:
+    """Refuse a PET in Bq/mL that lists its corrections, and not that of attenuation: it shows a fraction of the truth.
+
+    CorrectedImage is of type 2 (PS3.3 C.8.9.1): where it is absent or empty, nothing is said.
+    """
+    listed = header.get("CorrectedImage")
+    kinds = [] if not listed else [listed] if isinstance(listed, str) else [str(kind) for kind in listed]
+    if header.get("Modality") == "PT" and kinds and "ATTN" not in kinds:
+        raise InputError(f"{path}: activity must be corrected for attenuation (ATTN), CorrectedImage is {kinds}")
 
 
 def _by_sensitivity(stack: Stack, half_life_s: float | None, counts: CountCalibration) -> Measured:
@@ -138,11 +150,15 @@ def _weighted(stack: Stack, factors: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _timing(stack: Stack) -> Timing:
-    """Read the times of the slices; the frames of an NM image are all of the whole acquisition."""
+    """Read the times of the slices; the frames of a SPECT, stored as NM or PT, are all of the whole acquisition."""
     headers = [s.header for s in stack.slices]
     first = headers[0]
     if first.get("Modality") != "NM":
-        return read_timing(stack.path, headers)
+        timing = read_timing(stack.path, headers)
+        whole = acquisition_s(first) if first.get("RotationInformationSequence") else None
+        if whole is None:
+            return timing
+        return replace(timing, frames=tuple(replace(frame, duration_s=whole) for frame in timing.frames))
     correction = decay_correction(stack.path, first)
     warnings: tuple[str, ...] = ()
     if correction is None:

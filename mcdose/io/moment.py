@@ -17,6 +17,7 @@ from mcdose.errors import InputError
 
 OFFSET = re.compile(r"([+-])(\d\d)(\d\d)$")
 LATEST_HOURS = 14  # the zone furthest from UTC
+SAME_MOMENT = timedelta(seconds=60)  # clocks of one header
 HOUR_DIGITS = 10  # of YYYYMMDDHH
 
 
@@ -56,10 +57,15 @@ class Clock:
 
     def acquisition(self, header: Any) -> datetime | None:
         """Start of the acquisition, of AcquisitionDateTime or else of date and time; None if a header has neither."""
-        stated = header.get("AcquisitionDateTime")
-        if stated and has_clock(stated):
-            return self.local(stated, header)
-        return self.moment(header, "AcquisitionDate", "AcquisitionTime")
+        stated, apart = header.get("AcquisitionDateTime"), self.moment(header, "AcquisitionDate", "AcquisitionTime")
+        if not (stated and has_clock(stated)):
+            return apart
+        joint = self.local(stated, header)
+        if joint is not None and apart is not None and abs(joint - apart) > SAME_MOMENT:
+            raise InputError(
+                f"{self._path}: AcquisitionDateTime {stated} and AcquisitionDate and -Time {apart} must be one moment"
+            )
+        return joint
 
     def _shifted(self, naive: datetime, zone: timedelta | None) -> datetime:
         return naive if zone is None or self.zone is None else naive - zone + self.zone

@@ -40,6 +40,11 @@ def is_enhanced(header: Any) -> bool:
     return "PerFrameFunctionalGroupsSequence" in header
 
 
+def is_multi_frame(header: Any) -> bool:
+    """Whether the frames of an image have no headers of their own, as those of NM."""
+    return int(header.get("NumberOfFrames") or 1) > 1 and not is_enhanced(header)
+
+
 def frame_headers(path: Path, header: Any) -> list[tuple[int | None, Any]]:
     """List the frames of a file with what a single-frame image of each would say; localizer frames are left out.
 
@@ -65,7 +70,7 @@ def frame_headers(path: Path, header: Any) -> list[tuple[int | None, Any]]:
         if element.keyword not in (*GROUPS, "AcquisitionDateTime"):
             common.add(element)
     shared = (header.get(GROUPS[0]) or [pydicom.Dataset()])[0]
-    frames = [(k, _flat(common, shared, own)) for k, own in enumerate(header.get(GROUPS[1]))]
+    frames = [(k, _flat(path, common, shared, own)) for k, own in enumerate(header.get(GROUPS[1]))]
     kept: list[tuple[int | None, Any]] = [(k, f) for k, f in frames if "LOCALIZER" not in _kind(f)]
     if not kept:
         raise InputError(f"{path}: every frame is a localizer")
@@ -112,7 +117,8 @@ def require_whole(path: Path, files: Sequence[tuple[Path, Any]]) -> None:
             )
 
 
-def _flat(common: Any, shared: Any, own: Any) -> Any:
+def _flat(path: Path, common: Any, shared: Any, own: Any) -> Any:
+    """Put what is said of a frame into one dataset: of the file, of all frames, of its own, in this order."""
     flat = pydicom.Dataset()
     flat.update(common)
     for keyword in FLATTENED:
@@ -126,14 +132,16 @@ def _flat(common: Any, shared: Any, own: Any) -> Any:
         if groups.get("RealWorldValueMappingSequence"):
             flat.RealWorldValueMappingSequence = groups.RealWorldValueMappingSequence
     if flat.get("Modality") == "PT":
-        _add_times(flat)
+        _add_times(path, flat)
     return flat
 
 
-def _add_times(flat: Any) -> None:
+def _add_times(path: Path, flat: Any) -> None:
     """Say the times of a PET frame with the words of single-frame PET."""
     if flat.get("FrameAcquisitionDateTime"):
         flat.AcquisitionDateTime = flat.FrameAcquisitionDateTime
+        for whole in ("AcquisitionDate", "AcquisitionTime"):  # of all frames
+            flat.pop(whole, None)
     if flat.get("FrameAcquisitionDuration") and not flat.get("ActualFrameDuration"):
         flat.ActualFrameDuration = str(round(float(flat.FrameAcquisitionDuration)))
     if not flat.get("DecayCorrection") and flat.get("DecayCorrected") in ("YES", "NO"):
@@ -142,7 +150,7 @@ def _add_times(flat: Any) -> None:
         elif flat.get("DecayCorrectionDateTime"):
             flat.DecayCorrection = "START"
         else:
-            raise InputError("DecayCorrected is YES, but DecayCorrectionDateTime, to which moment, is missing")
+            raise InputError(f"{path}: DecayCorrected is YES, but DecayCorrectionDateTime, to which moment, is missing")
 
 
 def _kind(frame: Any) -> list[str]:

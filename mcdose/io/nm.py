@@ -14,17 +14,12 @@ import numpy as np
 
 from mcdose.errors import InputError
 from mcdose.io.copies import without_copies
-from mcdose.io.multiframe import is_enhanced
+from mcdose.io.multiframe import is_multi_frame
 from mcdose.io.series import Slice, require_grey, require_pixels, slice_of
 from mcdose.io.stack import Stack, require_single, slices_of_series, stack_of
 from mcdose.io.units import becquerel_scale
 
 RECONSTRUCTED = "RECON TOMO"
-
-
-def is_multi_frame(header: Any) -> bool:
-    """Whether the frames of an image have no headers of their own."""
-    return int(header.get("NumberOfFrames") or 1) > 1 and not is_enhanced(header)
 
 
 def emission_stack(path: Path, files: list[tuple[Path, Any]], *, resample: bool = False) -> Stack:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
+from mcdose.io.contour_planes import Planes
 from mcdose.io.polygon import edges_of, even_odd
 from mcdose.io.quiet import LOGGER
 
@@ -22,8 +23,6 @@ MOST_PAIRS = 1_000_000  # of contours of a plane whose boxes overlap, in a file:
 SAME_POINT_MM = 1e-3  # contours whose points agree to this are the same
 OVERLAP = 1e-3  # share of a plane's area in two contours at once that is worth a warning
 PAIRS_AT_A_TIME = 2_000_000
-
-Planes = dict[float, list[NDArray[np.float64]]]
 
 
 def require_few(path: Path, structures: int, contours: dict[int, Any]) -> None:
@@ -58,22 +57,23 @@ def without_duplicates(path: Path, name: str, planes: Planes) -> Planes:
     Parameters
     ----------
     path, name : of the structure, for the warning
-    planes : by z [mm], rings of shape (n, 2) [mm]
+    planes : its contours
     """
-    kept, dropped = {}, []
-    for z, rings in planes.items():
+    kept: dict[float, list[NDArray[np.float64]]] = {}
+    dropped: list[float] = []
+    for z, rings in planes.rings.items():
         unlike = {_key(ring): ring for ring in reversed(rings)}  # of equal ones the first
         kept[z] = list(reversed(unlike.values()))
         dropped += [z] * (len(rings) - len(unlike))
     if dropped:
         LOGGER.warning(
-            "%s: structure %r has %d contours that are there twice, the first at z = %.2f mm; each counts once",
+            "%s: structure %r has %d contours that are there twice, the first at %s; each counts once",
             path,
             name,
             len(dropped),
-            min(dropped),
+            planes.place(min(dropped)),
         )
-    return kept
+    return planes._replace(rings=kept)
 
 
 def _key(ring: NDArray[np.float64]) -> bytes:
@@ -110,12 +110,12 @@ def require_plain(path: Path, name: str, planes: Planes, done: Work) -> Work:
     import shapely
 
     crossings, comparisons, pairs = done
-    for z, rings in planes.items():
+    for z, rings in planes.rings.items():
         points = sum(map(len, rings))
         if points > MOST_POINTS:
             raise InputError(
                 f"{path}: structure {name!r} must have at most {MOST_POINTS} points in a plane, got {points} at "
-                f"z = {z:.2f} mm"
+                f"{planes.place(z)}"
             )
         if len(rings) == 1 and shapely.Polygon(rings[0]).is_valid:
             continue  # is_valid stops at the first crossing
@@ -125,7 +125,7 @@ def require_plain(path: Path, name: str, planes: Planes, done: Work) -> Work:
         if comparisons > MOST_WORK or pairs > MOST_PAIRS:
             raise InputError(
                 f"{path}: contours must not cross or lie in one another so often that it takes minutes to draw them; "
-                f"up to {name!r} at z = {z:.2f} mm there are {crossings} crossings or more, and {pairs} pairs"
+                f"up to {name!r} at {planes.place(z)} there are {crossings} crossings or more, and {pairs} pairs"
             )
     return Work(crossings, comparisons, pairs)
 
@@ -165,7 +165,7 @@ def warn_of_overlap(path: Path, name: str, planes: Planes) -> None:
     import shapely
 
     worst_mm2, worst_z = 0.0, 0.0
-    for z, rings in planes.items():
+    for z, rings in planes.rings.items():
         if len(rings) < 2:
             continue
         areas = np.array([even_odd([ring]) for ring in rings])
@@ -177,10 +177,10 @@ def warn_of_overlap(path: Path, name: str, planes: Planes) -> None:
             worst_mm2, worst_z = shared, z
     if worst_mm2:
         LOGGER.warning(
-            "%s: contours of structure %r cross one another, most at z = %.2f mm: the %.1f mm2 that lie in two of them "
+            "%s: contours of structure %r cross one another, most at %s: the %.1f mm2 that lie in two of them "
             "count as a hole",
             path,
             name,
-            worst_z,
+            planes.place(worst_z),
             worst_mm2,
         )

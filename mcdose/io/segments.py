@@ -11,7 +11,7 @@ import pydicom
 
 from mcdose.errors import InputError
 from mcdose.grid import Volume
-from mcdose.io.damage import bounded, damage, placed_grid
+from mcdose.io.damage import bounded, damage, placed_steps
 from mcdose.io.quiet import LOGGER
 from mcdose.io.series import decoder, require_pixels
 
@@ -111,9 +111,6 @@ def _labels(path: Path, image: Any, numbers: list[int]) -> Volume:
 
 def _placed(path: Path, placed: Any) -> Volume:
     """Put a highdicom Volume, whose affine takes array indices to (x, y, z), in the order of the patient's axes."""
-    steps = np.asarray(placed.affine)[:3, :3]  # column a is the step along array axis a
-    lengths = np.linalg.norm(steps, axis=0)
-    x, y, z = (float(v) for v in np.asarray(placed.affine)[:3, 3])
-    a, b, c = (float(v) for v in lengths)
-    turn = placed_grid(path, placed.array.shape, (a, b, c), (z, y, x), (steps / lengths)[::-1].T)
+    affine = np.asarray(placed.affine, dtype=np.float64)
+    turn = placed_steps(path, placed.array.shape, affine[:3, :3], affine[:3, 3].tolist())
     return Volume(turn.values(placed.array), turn.grid)

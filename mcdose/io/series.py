@@ -22,9 +22,10 @@ from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.damage import CODEC_RATIO, DEFLATE_RATIO, bounded, damage, require_held
 from mcdose.io.jpeg import check_jpeg
-from mcdose.io.multiframe import frame_headers, is_enhanced
+from mcdose.io.multiframe import frame_headers, is_multi_frame
 from mcdose.io.progress import tell
 from mcdose.io.quiet import native_messages
+from mcdose.io.unused_bits import require_unused_bits_empty
 
 GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
 DICOM_NAMES = (".dcm", ".dicom", ".ima")  # a file of such a name that is no DICOM file is damaged, not left out
@@ -35,7 +36,7 @@ UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
 class Series:
     """What later files need to know of the DICOM series that an image came from.
 
-    `header` is the pydicom Dataset of the lowest slice, without pixels; treat it as read-only.
+    `header` is the pydicom Dataset of the first slice along the normal, without pixels; treat it as read-only.
     """
 
     modality: str
@@ -122,6 +123,8 @@ def require_pixels(path: Path, header: Any) -> None:
     allocated, stored = int(header.BitsAllocated), int(header.get("BitsStored", header.BitsAllocated))
     if not 1 <= stored <= allocated <= 64:
         raise InputError(f"{path}: BitsStored must be 1 to BitsAllocated, at most 64, got {stored} of {allocated}")
+    if int(header.get("HighBit", stored - 1)) != stored - 1:
+        raise InputError(f"{path}: HighBit must be BitsStored - 1, {stored - 1}, got {header.HighBit}")
     item = int(header.get("SamplesPerPixel") or 1) * allocated / 8
     syntax = header.file_meta.TransferSyntaxUID
     ratio = CODEC_RATIO if syntax.is_compressed else DEFLATE_RATIO if syntax.is_deflated else 1
@@ -144,7 +147,7 @@ def slices_of(path: Path, header: Any) -> list[Slice]:
     """Return the slices of one file: itself, or its frames."""
     require_pixels(path, header)
     require_grey(path, header)
-    if int(header.get("NumberOfFrames", None) or 1) > 1 and not is_enhanced(header):
+    if is_multi_frame(header):
         raise InputError(f"{path}: multi-frame image without position and orientation of its frames")
     return [slice_of(path, frame, place, place) for frame, place in frame_headers(path, header)]
 
@@ -219,6 +222,7 @@ def pixels(path: Path) -> NDArray[Any]:
             with native_messages() as messages:
                 pixels = dataset.pixel_array
         else:
+            require_unused_bits_empty(path, dataset)
             pixels = dataset.pixel_array
     if any("corrupt" in message.lower() for message in messages):
         raise InputError(f"{path}: pixel data is damaged: {'; '.join(messages)}")

@@ -48,13 +48,13 @@ def read_spatial_registration(
     if not from_frame or not to_frame:
         missing = "activity image" if not from_frame else "CT"
         raise InputError(f"{path}: registers frames of reference, and the {missing} has none (no FrameOfReferenceUID)")
-    if from_frame == to_frame:
-        raise InputError(f"{path}: the activity image and the CT are in one frame of reference already, {from_frame}")
     headers = dicom_headers(path)
     registrations = [(f, h) for f, h in headers if h.SOPClassUID == SPATIAL_REGISTRATION]
     deformable = [f for f, h in headers if h.SOPClassUID == DEFORMABLE_REGISTRATION]
     if not registrations:
         raise InputError(f"{path}: {_what_it_is(headers, deformable)}")
+    if from_frame == to_frame:
+        raise InputError(f"{path}: the activity image and the CT are in one frame of reference already, {from_frame}")
     linking, seen = [], []
     for file, header in registrations:
         frames = _frames(file, header)

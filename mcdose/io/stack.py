@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.errors import InputError
-from mcdose.grid import Grid, Turned
+from mcdose.grid import Grid, Turned, coordinate
+from mcdose.io.agreement import require_same
 from mcdose.io.copies import without_copies
 from mcdose.io.damage import SHEAR_MM, damage, placed_grid
 from mcdose.io.evening import Evening, usual_gap
@@ -20,6 +21,7 @@ from mcdose.io.progress import tell
 from mcdose.io.repeats import require_one_each
 from mcdose.io.series import Series, Slice, pixels, slices_of
 
+ONE_SOURCE = ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID")
 FEWEST = 3  # slices
 UNIT_TOLERANCE = 1e-3  # direction cosines are written with few digits
 DUPLICATE_MM = 0.01  # slices closer than this are at the same position
@@ -142,7 +144,15 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     slices : in any order
     resample : make an even stack of slices that are shifted against each other (gantry tilt), unevenly spaced, or
         missing (gaps of up to three spacings); these are refused otherwise
+
+    Raises
+    ------
+    InputError
+        fewer than three slices; sizes, spacings or orientations that differ; rows and columns not at a right angle; two
+        slices at one position; unless `resample`, slices that are tilted, uneven or missing; with it, gaps of more
+        than three spacings and slices shifted by more than their width; voxels and places that no patient has
     """
+    require_same(path, [s.header for s in slices], ONE_SOURCE)
     _same(path, slices, lambda s: s.orientation, 1e-4, "orientations (ImageOrientationPatient)")
     _same(path, slices, lambda s: s.spacing, 1e-4, "pixel spacings [mm]")
     _same(path, slices, lambda s: (int(s.header.Rows), int(s.header.Columns)), 0.0, "sizes (rows, columns)")
@@ -152,13 +162,14 @@ def stack_of(path: Path, slices: list[Slice], *, resample: bool = False) -> Stac
     if len(slices) < FEWEST:
         found = f"only {len(slices)} slice{'s' if len(slices) > 1 else ''}"
         raise InputError(f"{path}: {found}, at least {FEWEST} are needed to see that they are even and none is missing")
-    name = _name(axes[0])
+    name = coordinate(axes[0])
     _require_apart(path, slices, along[:, 0], name)
     shape = (len(slices), int(slices[0].header.Rows), int(slices[0].header.Columns))
     faults = [*_shift(along, slices[0].header), *_uneven(along[:, 0], name)]
     if resample and faults:
         evening = Evening.of(path, along, slices[0].spacing, shape[1:], LONGEST_GAP)
-        turn = placed_grid(path, evening.shape, evening.voxel_mm, evening.origin @ axes, axes)
+        first = np.asarray(np.linalg.solve(axes, evening.origin), np.float64)  # undoes `along`
+        turn = placed_grid(path, evening.shape, evening.voxel_mm, first, axes)
         return Stack(path, tuple(slices), turn, evening)
     if faults:
         raise InputError(f"{path}: {', '.join(faults)}; {OFFER}")
@@ -192,12 +203,6 @@ def _axes(path: Path, image: Slice) -> NDArray[np.float64]:
     if normal[np.abs(normal).argmax()] < 0:
         normal = -normal
     return np.array([normal[::-1], column[::-1], row[::-1]])
-
-
-def _name(normal: NDArray[np.float64]) -> str:
-    """Name the coordinate along a normal (z, y, x)."""
-    k = int(normal.argmax())
-    return "zyx"[k] if normal[k] > 1 - 1e-6 else "distance along the normal"
 
 
 def _require_apart(path: Path, slices: list[Slice], along: NDArray[np.float64], name: str) -> None:

@@ -45,7 +45,9 @@ def read_structures(
 
 
 @quiet_libraries()
-def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: str | None = None) -> Structures:
+def read_structure_set(
+    path: str | Path, grid: Grid, *, frame_of_reference_uid: str | None = None, left_uid: str = ""
+) -> Structures:
     """Read structures as coverage of the voxels of a grid, and where they are from.
 
     Parameters
@@ -53,6 +55,7 @@ def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: 
     path : an RTSTRUCT or SEG file, a folder with one such file, or a NIfTI or MetaImage label map
     grid : the dose grid
     frame_of_reference_uid : that of the images; structures in another one are refused. None or "" = not compared
+    left_uid : one that the images are no longer in, as a registration moved them; structures in it are refused
 
     Returns
     -------
@@ -65,14 +68,14 @@ def read_structure_set(path: str | Path, grid: Grid, *, frame_of_reference_uid: 
     Raises
     ------
     InputError
-        not structures, another frame of reference, contours or voxels that are not axial, nothing on the grid
+        not structures, another frame of reference, contours that do not lie in parallel planes, nothing on the grid
     """
     found = existing(path)
     with damage(found):
-        return _read(found, grid, frame_of_reference_uid)
+        return _read(found, grid, frame_of_reference_uid, left_uid)
 
 
-def _read(found: Path, grid: Grid, frame_of_reference_uid: str | None) -> Structures:
+def _read(found: Path, grid: Grid, frame_of_reference_uid: str | None, left_uid: str) -> Structures:
     structure_set = None
     if is_voxel_file(found):
         drawn = read_label_map(found, grid)
@@ -81,7 +84,7 @@ def _read(found: Path, grid: Grid, frame_of_reference_uid: str | None) -> Struct
         if len(files) != 1:
             raise InputError(f"{found}: one RTSTRUCT or SEG file is needed, found {len(files)}")
         file, header = files[0]
-        _require_frame(file, header, frame_of_reference_uid)
+        _require_frame(file, header, frame_of_reference_uid, left_uid)
         contours = header.Modality == "RTSTRUCT"
         drawn = (read_contours if contours else read_segmentation)(file, header, grid)
         if contours:
@@ -105,13 +108,16 @@ def _read(found: Path, grid: Grid, frame_of_reference_uid: str | None) -> Struct
     return Structures(structures, structure_set)
 
 
-def _require_frame(path: Path, header: Any, wanted: str | None) -> None:
+def _require_frame(path: Path, header: Any, wanted: str | None, left: str) -> None:
     """Refuse structures that are drawn in another frame of reference than the images."""
-    if not wanted:
-        return
     named = {str(roi.get("ReferencedFrameOfReferenceUID", "")) for roi in header.get("StructureSetROISequence") or ()}
     found = (named or {str(header.get("FrameOfReferenceUID", ""))}) - {""}
-    if found and found != {wanted}:
+    if not wanted and left in found - {""}:
+        raise InputError(
+            f"{path}: structures are in frame of reference {left}, that of the activity before its registration; "
+            "they must be drawn on the CT"
+        )
+    if wanted and found and found != {wanted}:
         raise InputError(
             f"{path}: structures are in frame of reference {', '.join(sorted(found))}, the images in {wanted}"
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
 from mcdose import __version__
 from mcdose.grid import Grid
+from mcdose.io.decimal_string import decimal_string
+from mcdose.io.quiet import LOGGER
 from mcdose.io.series import Series
 
 PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 PATIENT_OPTIONAL = ("OtherPatientIDs", "IssuerOfPatientID", "PatientIdentityRemoved", "DeidentificationMethod")
 STUDY = ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID")
+VALUES = ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime")  # type 2, which identify nothing alone
 STUDY_OPTIONAL = ("StudyDescription", "PatientAge", "PatientSize", "PatientWeight")
 
 ANONYMOUS = "Anonymous"
@@ -48,7 +52,7 @@ def study_header(series: Series | None, *, anonymize: bool = False) -> Any:
     now = datetime.now()
     common.InstanceCreationDate, common.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
     for keyword in PATIENT + STUDY:  # type 2: present, if empty
-        setattr(common, keyword, _text(header.get(keyword)))
+        setattr(common, keyword, _text(header, keyword))
     common.StudyInstanceUID = common.FrameOfReferenceUID = ""
     if anonymize:
         _anonymous(common)
@@ -59,14 +63,15 @@ def study_header(series: Series | None, *, anonymize: bool = False) -> Any:
     else:
         common.StudyInstanceUID, common.FrameOfReferenceUID = series.study_uid, series.frame_of_reference_uid
     for keyword in PATIENT_OPTIONAL + STUDY_OPTIONAL:
-        if header.get(keyword) not in (None, ""):
-            setattr(common, keyword, _text(header.get(keyword)))
+        if keyword in header:
+            _copy(common, header, keyword)
+    _mend(common)
     for keyword in ("DeidentificationMethodCodeSequence",):
         if keyword in header:
             common[keyword] = header[keyword]
     common.StudyInstanceUID = common.StudyInstanceUID or generate_uid(prefix=None)
     common.FrameOfReferenceUID = common.FrameOfReferenceUID or generate_uid(prefix=None)
-    common.PositionReferenceIndicator = _text(header.get("PositionReferenceIndicator"))
+    common.PositionReferenceIndicator = _text(header, "PositionReferenceIndicator")
     common.Manufacturer = "mcdose"
     common.ManufacturerModelName = "mcdose"
     common.SoftwareVersions = __version__
@@ -126,8 +131,62 @@ def orientation(grid: Grid) -> tuple[float, ...]:
     return (*grid.direction[2][::-1], *grid.direction[1][::-1])
 
 
-def _text(value: Any) -> Any:
-    """Copy a value as text, so that it is encoded anew in the character set of the file it goes into."""
+def _text(header: Any, keyword: str) -> Any:
+    """Copy a value as text, so that it is encoded anew in the character set of the file it goes into; "" for none.
+
+    Where the standard has one value and a backslash has made several, they are one again, with spaces.
+    """
+    from pydicom.datadict import dictionary_VM
+    from pydicom.multival import MultiValue
+
+    value = header.get(keyword)
     if value is None:
         return ""
-    return [str(v) for v in value] if isinstance(value, list) else str(value)
+    if not isinstance(value, MultiValue):
+        return str(value)
+    several = [str(v) for v in value]
+    return " ".join(several) if dictionary_VM(keyword) == "1" else several
+
+
+def _copy(common: Any, header: Any, keyword: str) -> None:
+    """Copy an optional value, but for a number that is none, such as a weight of 77,5: the dose is done, and kept."""
+    try:
+        stated = _text(header, keyword)
+        if stated:
+            setattr(common, keyword, stated)
+    except ValueError as error:
+        LOGGER.warning("%s of the images cannot be read and is left out: %s", keyword, error)
+
+
+def _mend(common: Any) -> None:
+    """Set right, or else leave out with a warning, what breaks the rules of its VR (PS3.5 6.2): archives refuse it.
+
+    Dates and times of before DICOM 3.0 lose their points and colons, numbers beyond 16 characters the last ones. Names,
+    numbers and UIDs that identify patient and study stay what they are in the images.
+    """
+    from pydicom import config
+    from pydicom.valuerep import validate_value
+
+    for keyword in (*VALUES, *STUDY_OPTIONAL):
+        if not common.get(keyword):
+            continue
+        element = common[keyword]
+        text = str(element.value)
+        for mended in (text, re.sub("[.:-]", "", text) if element.VR in ("DA", "TM") else _short(element.VR, text)):
+            try:
+                validate_value(element.VR, mended, config.RAISE)
+            except ValueError:
+                continue
+            if mended != text:
+                setattr(common, keyword, mended)
+            break
+        else:
+            LOGGER.warning("%s of the images is %r, which DICOM does not allow: it is left out", keyword, text)
+            del common[keyword]
+            if keyword in VALUES:
+                setattr(common, keyword, "")
+
+
+def _short(vr: str, text: str) -> str:
+    """Write a decimal string with at most 16 characters."""
+    return decimal_string(float(text)) if vr == "DS" else text

@@ -102,7 +102,7 @@ def _philips_factor(header: Any) -> float | None:
 def unit_error(path: Path, unit: str) -> InputError:
     """Make the error of an image whose values are not activity."""
     meaning = PET_UNITS.get(unit, f"unit {unit!r}")
-    cure = "; the administered activity would calibrate it" if unit in PROPORTIONAL else ""
+    cure = "; the administered activity (--administered-gbq) would calibrate it" if unit in PROPORTIONAL else ""
     return InputError(f"{path}: activity is in {meaning}, not Bq/mL: Units is {unit or 'absent'}, BQML is needed{cure}")
 
 

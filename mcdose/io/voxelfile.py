@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcdose.errors import InputError
 from mcdose.grid import Volume
-from mcdose.io.damage import DEFLATE_RATIO, damage, placed_grid, require_held
+from mcdose.io.damage import DEFLATE_RATIO, damage, placed_steps, require_held
 from mcdose.io.metaheader import check_meta_header
 from mcdose.io.quiet import native_messages
 
@@ -86,11 +86,5 @@ def _placed(path: Path, values: NDArray[Any], steps: NDArray[np.float64], origin
     """Make a volume of (z, y, x) values; column k of `steps` is the way from a voxel to the next along x, y, z [mm]."""
     if values.dtype.kind not in "biuf":
         raise InputError(f"{path}: one real number per voxel is needed, got {values.dtype}")
-    lengths = np.linalg.norm(steps, axis=0)
-    if not (np.isfinite(lengths).all() and lengths.min() > 0 and np.isfinite(origin).all()):
-        raise InputError(f"{path}: voxel size must be positive, got {lengths.tolist()} mm from {origin.tolist()}")
-    dx, dy, dz = (float(v) for v in lengths)
-    x, y, z = (float(v) for v in origin)
-    nz, ny, nx = values.shape
-    turn = placed_grid(path, (nz, ny, nx), (dz, dy, dx), (z, y, x), (steps / lengths)[::-1, ::-1].T)
+    turn = placed_steps(path, values.shape, steps[:, ::-1], origin.tolist())
     return Volume(turn.values(values), turn.grid)

@@ -20,7 +20,7 @@ SIDES = ("left", "right", "top", "bottom")
 def markup(report: Report, images: Pictures) -> str:
     """Return the viewer, hidden until its script runs, and the still pictures, shown until then and on paper."""
     note = f'<p class="note">{escape(images.note)}</p>' if images.note else ""
-    return "\n".join([_viewer(report, images), _stills(report, images), note])
+    return "\n".join([_viewer(report, images), _stills(report, images), _turned(report), note])
 
 
 def embedded(report: Report, images: Pictures) -> str:
@@ -30,6 +30,7 @@ def embedded(report: Report, images: Pictures) -> str:
         "shape": images.grid.shape,
         "voxel_mm": images.grid.voxel_mm,
         "origin_mm": images.grid.origin_mm,
+        "direction": report.grid.direction,
         "start": images.start,
         "levels": encoding.LEVELS,
         "step": encoding.STEP,
@@ -87,6 +88,18 @@ within 0.2 % of those computed, and rounded. Doses below a tenth of the scale fa
 <p id="said" class="unseen" aria-live="polite"></p>
 </div>
 <p id="unable" class="note" hidden>This browser cannot unpack the images: only these slices can be shown.</p>"""
+
+
+def _turned(report: Report) -> str:
+    """Say what is meant by slices, letters and their places on a grid that is turned; nothing of an upright one."""
+    if report.grid.upright:
+        return ""
+    return (
+        '<p class="note">'
+        f"The grid is turned by {report.grid.turn_deg:.1f}° from the patient's axes, and the slices with it: "
+        "names and letters are those of the nearest planes and sides, and the place of a slice is along the grid's own "
+        "axis.</p>"
+    )
 
 
 def _layout(images: Pictures, views: list[str], below: str, last: str) -> str:

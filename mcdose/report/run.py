@@ -145,7 +145,7 @@ def case_facts(case: Case, summary: Mapping[str, Any]) -> tuple[tuple[str, str],
     shape = " × ".join(str(size) for size in case.grid.shape)
     sides = " × ".join(f"{side:.5g}" for side in case.grid.voxel_mm)
     angle = "" if case.grid.upright else f"{case.grid.turn_deg:.1f}° from the patient's axes"
-    turn = f", turned by {angle}; pictures and places follow the grid" if angle else ""
+    turn = f", turned by {angle}; slices follow the grid" if angle else ""
     return (
         *facts,
         ("CT calibration", str(origin.get("calibration"))),

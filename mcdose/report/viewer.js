@@ -189,6 +189,8 @@
     return number.toFixed(Math.min(12, Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(number))))));
   }
   const position = (axis, index) => (data.origin_mm[axis] + index * data.voxel_mm[axis]).toFixed(1);
+  const place = (at) => [2, 1, 0].map((k) => [0, 1, 2] // of the patient, where `position` is along the grid's own axes
+    .reduce((sum, axis) => sum + (data.origin_mm[axis] + at[axis] * data.voxel_mm[axis]) * data.direction[axis][k], 0));
   const indexOf = (at) => at[0] * strides[0] + at[1] * strides[1] + at[2];
   function reading(layer, index) {
     const { kind, unit, largest } = data.layers[layer];
@@ -202,7 +204,7 @@
     const index = indexOf(at);
     const names = data.structures.filter((_, k) => inside(k, index)).map((structure) => structure.name);
     return [
-      ["x, y, z [mm]", [2, 1, 0].map((axis) => position(axis, at[axis])).join(", ")],
+      ["x, y, z [mm]", place(at).map((mm) => mm.toFixed(1)).join(", ")],
       ...data.layers.map((layer, k) => [layer.name, reading(k, index)]),
       ["CT number", `${ct[index]} HU`],
       ["Inside", names.join(", ") || "no structure"],
