@@ -50,7 +50,7 @@ def test_attenuation_that_photons_meet_is_that_of_nist(three_media):
 
 
 def test_lung_is_nearly_water_where_no_figure_was_at_hand():
-    """Compton scattering goes with Z/A (0.55048 and 0.55508 in NIST's Table 2), and is nearly all from 0.2 to 0.8 MeV."""
+    """From 0.2 to 0.8 MeV nearly all is Compton scattering, as Z/A (0.55048 and 0.55508 in NIST's Table 2)."""
     energy = np.array([0.2, 0.3, 0.4, 0.5, 0.6, 0.8])
     water = np.array([NIST["water"][e] for e in energy])
     found = mass_attenuation(medium("lung"), energy).total
