@@ -16,7 +16,7 @@ from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
 from mcdose.physics.rayleigh import sample_rayleigh
-from mcdose.transport.geometry import cell, jumped
+from mcdose.transport.geometry import cell, flown
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
 from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
 from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_COMPTON, WITH_PAIR
@@ -47,7 +47,7 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
         draw += 1
         index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
         bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
-        place, in_grid = jumped(world, place, u, v, w, -math.log(uniform(word_1)) / bound)
+        place, in_grid, bound = flown(world, place, u, v, w, -math.log(uniform(word_1)), bound)
         if not in_grid:
             return depth, held
 
