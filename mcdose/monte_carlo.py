@@ -22,6 +22,7 @@ from mcdose.errors import Cancelled
 from mcdose.fault import Fault
 from mcdose.maps import Scale, voxels_of
 from mcdose.parameters import TransportParameters
+from mcdose.photon_blocks import photon_blocks
 from mcdose.physics_tables import build, cuts
 from mcdose.problem import TARGET_ABOVE, Problem
 from mcdose.regions import Region, empty_regions
@@ -162,6 +163,7 @@ def work_of(
     """Put together what an engine is given: arrays stay where they are."""
     dz, dy, dx = (side / 10.0 for side in problem.voxel_mm)
     nz, ny, nx = problem.shape
+    tables = build(problem.media, problem.largest_density, parameters)
     world = World(
         np.int32(nz),
         np.int32(ny),
@@ -172,12 +174,13 @@ def work_of(
         np.float32(min(dz, dy, dx)),
         problem.density,
         problem.medium_index,
+        photon_blocks(problem, tables),
     )
     return Work(
         seed,
         build_source(problem.tia_bq_s, table),
         world,
-        build(problem.media, problem.largest_density, parameters),
+        tables,
         cuts(parameters),
         voxels_of(problem, scale),
         tuple(regions.values()),

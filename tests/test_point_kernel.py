@@ -113,8 +113,8 @@ def test_deviations_are_those_of_the_parts():
     expected = (np.stack(parts) - whole.energy_mev) / np.sqrt(6.0)
     np.testing.assert_allclose(whole.deviations_mev, expected, rtol=1e-9, atol=1e-15)
     error = np.sqrt((whole.deviations_mev**2).sum(axis=0))
-    # the squares of three batches are of sums rounded to 2^-16 MeV
-    np.testing.assert_allclose(error, whole.standard_error_mev, rtol=0.05, atol=5e-7)
+    # the squares of three batches are of sums rounded to 2^-16 MeV, which is what is left where the three are alike
+    np.testing.assert_allclose(error**2, whole.standard_error_mev**2, rtol=0.1, atol=2e-11)
 
 
 @pytest.mark.parametrize("histories", [BATCH + 1, BATCH + 100, 40 * BATCH])

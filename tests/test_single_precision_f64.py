@@ -38,7 +38,7 @@ def collect(dispatcher, arguments, found):
 SEAMS = {
     function: k
     for k, function in enumerate(
-        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.jumped)
+        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.flown)
     )
 }
 SEAMS[source.decay] = -1
@@ -102,13 +102,28 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "history.begin",
         "history.follow_last",
     }
-    voxels = {"source.decay_in_voxel", "world.to_face", "world.across_face", "world.advanced", "world.jumped"}
-    shells = {"source.decay_at_centre", "shells.to_boundary", "shells.across", "shells.advanced", "shells.jumped"}
+    voxels = {
+        "source.decay_in_voxel",
+        "world.to_face",
+        "world.across_face",
+        "world.advanced",
+        "world.jumped",
+        "world.flown",
+    }
+    shells = {
+        "source.decay_at_centre",
+        "shells.to_boundary",
+        "shells.across",
+        "shells.advanced",
+        "shells.jumped",
+        "shells.flown",
+    }
     assert {f"mcdose.transport.{part}" for part in parts} <= names
     assert any({f"mcdose.transport.{part}" for part in world} <= names for world in (voxels, shells))
     samplers = {
         "bremsstrahlung.sample_photon_energy", "compton.sample_compton", "direction.sin_cos_turn", "lookup.locate",
         "moller.sample_moller", "pair.pair_deflection", "photoelectric.sample_photoelectron", "random.random_block",
+        "rayleigh.sample_rayleigh",
         "scattering.sample_deflection", "straggling.sample_loss",
     }  # fmt: skip
     assert {f"mcdose.physics.{sampler}" for sampler in samplers} <= names

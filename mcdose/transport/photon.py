@@ -1,7 +1,6 @@
 """Transport of one photon: straight flights and interactions, by Woodcock's fictitious collisions.
 
-Neglects Rayleigh scattering (forward, no energy is left) and fluorescence. Source: Woodcock et al., ANL-7050 (1965)
-557.
+Neglects fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
 """
 
 import math
@@ -16,10 +15,11 @@ from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
-from mcdose.transport.geometry import cell, jumped
+from mcdose.physics.rayleigh import sample_rayleigh
+from mcdose.transport.geometry import cell, flown
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
 from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
-from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_PAIR
+from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_COMPTON, WITH_PAIR
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
@@ -47,7 +47,7 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
         draw += 1
         index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
         bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
-        place, in_grid = jumped(world, place, u, v, w, -math.log(uniform(word_1)) / bound)
+        place, in_grid, bound = flown(world, place, u, v, w, -math.log(uniform(word_1)), bound)
         if not in_grid:
             return depth, held
 
@@ -88,6 +88,11 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
                 fault(scores, STACK_FULL, carried)
             deposit(scores, voxel, held)
             return with_both, np.int64(0)
+
+        if chosen >= column_at(tables.photon, medium, index, inside, WITH_COMPTON):
+            one_minus_cosine, draw = sample_rayleigh(energy, tables.form_factor, medium, key, draw)
+            u, v, w = turned(u, v, w, one_minus_cosine, uniform(word_3))
+            continue
 
         scattered, one_minus_cosine, draw = sample_compton(energy, tables.binding, medium, key, draw)
         recoil = energy - scattered
