@@ -31,6 +31,8 @@ from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, file_sha256, library_fi
 from mcdose.kernel_pieces import code_hash, forget_pieces, point_kernel_in_pieces
 
 LIBRARY = Path(__file__).resolve().parents[1] / "kernels"
+TAIL_MM = 12.0  # where shells are no longer of equal width
+TOLD_ERROR = 0.05
 
 
 def read_recipe(path: Path) -> dict:
@@ -115,11 +117,20 @@ def build(path: Path, arguments: argparse.Namespace) -> None:
     else:
         made = [simulate(recipe["source"], recipe, recipe["seed"], arguments)]
         kernel = made[0][0]
-    kernel = replace(kernel, provenance={**kernel.provenance, **made_by})
+    kernel = replace(kernel, provenance={**kernel.provenance, **made_by, **told_errors(kernel)})
     save_kernel(kernel, file, overwrite=True)
     register(arguments.out, recipe["name"], path.name, kernel.histories)
     for _, files in made:
         forget_pieces(files)
+
+
+def told_errors(kernel: PointKernel | ElectronKernels) -> dict[str, float | None]:
+    """Return the radius [mm], of 12 and more, from which on a shell errs by more than 5 % (one sigma), or None."""
+    if isinstance(kernel, ElectronKernels):
+        return {}
+    outer = kernel.shell_edges_mm[:-1] >= TAIL_MM
+    poor = np.flatnonzero(outer & ~(kernel.standard_error_mev <= TOLD_ERROR * kernel.energy_mev))
+    return {"error_above_5_percent_from_mm": float(kernel.shell_edges_mm[poor[0]]) if poor.size else None}
 
 
 def _recipe_hash(recipe: dict) -> str:
