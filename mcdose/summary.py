@@ -89,9 +89,9 @@ def structure_figures(
     return figures
 
 
-def blur_notes(case: Case) -> list[str]:
-    """Return what the blur of an image means for the methods; nothing for the phantom, which has none."""
-    return [] if case.origin.get("activity") == PHANTOM else [BLUR_NOTE]
+def blur_notes(case: Case, nuclide: str | None) -> list[str]:
+    """Return what the blur of an image of Y-90 means for the methods; nothing for the phantom, which has none."""
+    return [BLUR_NOTE] if nuclide == "Y-90" and case.origin.get("activity") != PHANTOM else []
 
 
 def photon_notes(result: DoseResult) -> list[str]:
@@ -177,7 +177,7 @@ def summarise(
         "local_deposition": local_gy,
         "notes": [
             *photon_notes(result),
-            *(blur_notes(case) if local_gy else []),
+            *(blur_notes(case, result.provenance.get("nuclide")) if local_gy else []),
             *(lung_notes(case, structures, local_gy) if local_gy and result.histories else []),
         ],
         "warnings": list(dict.fromkeys([*warnings, *result.warnings])),
