@@ -97,7 +97,7 @@ class Interpolated:
         values = self._coarse
         for axis, keep in enumerate((part, slice(None), slice(None))):
             values = self._along(values, axis, keep)
-        return self._module.maximum(values, 0.0)
+        return np.maximum(values, 0.0)
 
     def _along(self, values: Any, axis: int, part: slice) -> Any:
         index, weight = self._lines[axis]
