@@ -20,6 +20,7 @@ from mcdose.nuclides import Nuclide
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.problem import TARGET_ABOVE, Problem, check_problem, reports_dose
+from mcdose.reach import photon_fraction
 from mcdose.result import DoseResult
 
 if TYPE_CHECKING:
@@ -267,6 +268,7 @@ def _provenance(problem: Problem, nuclide: Nuclide, method: str, dose_to_water: 
         "method": method,
         "nuclide": nuclide.name,
         "mean_electron_energy_mev": nuclide.mean_electron_energy_mev,
+        "photon_fraction": photon_fraction(nuclide),
         "half_life_s": nuclide.half_life_s,
         "media": [
             {

@@ -17,6 +17,7 @@ from mcdose.media import Medium
 from mcdose.media import medium as find_medium
 from mcdose.nuclides import Nuclide
 from mcdose.parameters import TransportParameters
+from mcdose.reach import highest_electron_mev
 
 if TYPE_CHECKING:
     from mcdose.emission_table import EmissionTable
@@ -56,7 +57,8 @@ def dose_point_kernel(
     density_g_cm3 : float, optional
         None is the medium's own.
     shell_edges_mm : (n + 1,) mm, ascending from 0, optional
-        None: 120 shells to 1.2 CSDA ranges of the highest energy, then 60 in equal ratios to 2 m.
+        None: 120 shells to 1.2 CSDA ranges of the highest energy of an electron (of a nuclide that emits none, of one
+        with the energy of its photons), then 60 in equal ratios to 2 m.
     histories, first_history, threads, device, seed, progress : see `absorbed_dose`; one device only
         Fewer than two batches of 4096 histories cannot tell an error: it is NaN. A run that `progress` stops has the
         first batches, whole.
@@ -82,7 +84,7 @@ def dose_point_kernel(
     density = check_density(density_g_cm3, chosen.density_g_cm3)
     if isinstance(source, str | Nuclide):
         named = nuclide(source)
-        source, table = named.name, emission_table(named)
+        source, table, highest = named.name, emission_table(named), highest_electron_mev(named)
     else:
         energy = number("source", source)
         if not LOWEST_SOURCE_MEV <= energy <= HIGHEST_SOURCE_MEV:
@@ -90,10 +92,8 @@ def dose_point_kernel(
                 f"source must be a nuclide or an energy of {LOWEST_SOURCE_MEV} to {HIGHEST_SOURCE_MEV:g} MeV, "
                 f"got {source!r}"
             )
-        source, table = energy, mono_energetic(energy)
-    edges = (
-        default_edges_mm(chosen, density, table.highest_mev) if shell_edges_mm is None else check_edges(shell_edges_mm)
-    )
+        source, table, highest = energy, mono_energetic(energy), energy
+    edges = default_edges_mm(chosen, density, highest) if shell_edges_mm is None else check_edges(shell_edges_mm)
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
@@ -110,7 +110,7 @@ def dose_point_kernel(
         devices,
         seed,
         progress,
-        parameters or kernel_parameters(table.highest_mev),
+        parameters or kernel_parameters(highest),
     )
 
 

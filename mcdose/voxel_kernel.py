@@ -5,6 +5,7 @@ Source: Bolch et al., MIRD Pamphlet No. 17, J. Nucl. Med. 40 (1999) 11S, for wha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,20 @@ from mcdose.media import medium as find_medium
 from mcdose.parameters import TransportParameters
 from mcdose.point_kernel import check_density, dose_point_kernel
 from mcdose.problem import check_voxel
+from mcdose.reach import electron_reach_mm
 from mcdose.shell_integration import integrate
 
 if TYPE_CHECKING:
     from mcdose.monte_carlo import Progress
     from mcdose.nuclides import Nuclide
 
+log = logging.getLogger("mcdose")
+
 METHODS = ("point-kernel", "monte-carlo")
 # Of direct simulation: the steps of `absorbed_dose` leave 0.3 to 0.5 % too much in the source voxel, these 0.05 %.
 DIRECT = TransportParameters(delta_cut_mev=0.02, step_fine=0.03, step_coarse=0.1)
 MGY_PER_MBQ_S = 1e9  # Gy per decay in mGy/(MBq s)
+MOST_OUTSIDE = 0.01  # of the energy, above which it is told what an array of the default radius leaves out
 MOST_MB = 2000.0  # largest array
 BYTES = 52  # of a voxel while it is integrated: result, error, an eighth of the sums of 33 columns
 
@@ -63,7 +68,10 @@ def voxel_kernel(
         Exact integration of the dose-point kernel over source and target voxel, or direct simulation, in shorter
         steps than those of `absorbed_dose`.
     radius_mm : float, optional
-        The array reaches at least so far from its middle. None: 1.2 CSDA ranges of the highest energy.
+        The array reaches at least so far from its middle. None: 1.2 CSDA ranges of the highest energy of an electron,
+        as S values of voxels are for the electrons' dose. Photons go on for decimetres: of I-131 two thirds of the
+        energy is then outside, of Tc-99m nine tenths. `VoxelKernel.outside_mev` and
+        `provenance["outside_fraction"]` say how much, and a warning in the log where it is above 1 %.
     histories : int, optional
         For "monte-carlo": None is 10 million. For "point-kernel": None takes the point kernel from the library, or
         simulates one million histories once and keeps them; a number simulates so many now.
@@ -140,6 +148,14 @@ def voxel_kernel(
         provenance |= {"point_kernel": kernel.provenance, "histories": kernel.histories, "cancelled": kernel.cancelled}
         provenance |= {key: kernel.provenance[key] for key in ("mcdose", "seed") if key in kernel.provenance}
     outside = emitted - float(values.sum()) / to_s_value
+    provenance["outside_fraction"] = outside / emitted
+    if radius_mm is None and outside > MOST_OUTSIDE * emitted:
+        log.warning(
+            "%.3g %% of the energy of %s is deposited outside the array, which reaches as far as its electrons; "
+            "radius_mm makes it larger",
+            100.0 * outside / emitted,
+            named.name,
+        )
     return VoxelKernel(values, errors, voxel, named.name, chosen.name, density, outside, emitted, provenance)
 
 
@@ -157,10 +173,8 @@ def _half_shape(
     ValueError
         A radius out of its range, or more than 2 GB.
     """
-    from mcdose.electron_data import csda_range
-
     if radius_mm is None:
-        radius_mm = 12.0 * float(csda_range(medium, nuclide.end_point_mev)) / density_g_cm3
+        radius_mm = 1.2 * electron_reach_mm(nuclide, medium, density_g_cm3)
     if not 0.0 < radius_mm <= 2000.0:
         raise ValueError(f"radius_mm must lie within 0 and 2000 mm, got {radius_mm}")
     nz, ny, nx = (int(np.ceil(radius_mm / side)) for side in voxel_mm)

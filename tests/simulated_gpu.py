@@ -222,12 +222,14 @@ from types import SimpleNamespace  # noqa: E402
 import mcdose.voxel_convolution as convolution  # noqa: E402
 from mcdose.convolution.even_kernel import EvenKernel  # noqa: E402
 from mcdose.kernel_pair import KernelPair  # noqa: E402
+from mcdose.smooth_voxels import coarse_shape  # noqa: E402
 
 real_pair = convolution.kernel_pair
 made_up = KernelPair(
     EvenKernel(generator.random((3, 3, 2))),
     EvenKernel(generator.random((2, 2, 3))),
     (2, 3, 2),
+    False,
     11.3,
     SimpleNamespace(emitted_mev=1.0, histories=1, provenance={}),
 )
@@ -246,6 +248,15 @@ for scaling in ("none", "target", "source", "multiple-kernels"):
         ),
         f"{scaling}, device": (by_gpu.device, sent.device) == ("cuda:0", "cuda:1"),
     }
+smooth_far = EvenKernel(generator.random(coarse_shape(TIA.shape, made_up.merge)))
+rough, made_up = made_up, made_up._replace(far=smooth_far, smooth=True)
+how = {"method": "voxel-kernel", "density_scaling": "source"}
+found["convolution"]["smooth"] = np.allclose(
+    mcdose.absorbed_dose(cupy.asarray(TIA), **how, **on_device(local)).dose_gy.get(),
+    mcdose.absorbed_dose(TIA, device="cpu", **how, **local).dose_gy,
+    rtol=1e-6,
+)
+made_up = rough
 found["convolution"] = {name: bool(value) for name, value in found["convolution"].items()}
 whole = {"method": "voxel-kernel", "precision": "single", **local}
 found["convolution"]["in single precision"] = bool(

@@ -701,6 +701,21 @@ def test_demo_by_local_deposition(run, tmp_path):
     assert run("demo", "--method", "local-deposition", "-o", tmp_path / "out")[0] == 0
 
 
+@pytest.mark.parametrize("method", ["monte-carlo", "voxel-kernel", "local-deposition"])
+def test_demo_of_a_gamma_emitter(run, tmp_path, method):
+    """All three ways; that local deposition has no photons stands in the notes, on paper and on the screen."""
+    few = ("--histories", 20000) if method == "monte-carlo" else ()
+    code, out, _ = run("demo", "--nuclide", "I-131", "--method", method, *few, "-o", tmp_path / "out")
+    assert code == 0
+    summary = summary_of(tmp_path / "out")
+    assert summary["provenance"]["photon_fraction"] == pytest.approx(0.664, abs=1e-3)
+    told = "Local deposition leaves the photons of I-131 out, 66 % of the energy of its decays"
+    assert summary["notes"][0].startswith(told)
+    assert told in " ".join(out.split())
+    assert told in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert (summary["structures"]["spine"]["mean_gy"] > 0.5) == (method != "local-deposition")
+
+
 @pytest.mark.parametrize("extra", [(), ("--json",)])
 def test_doctor(run, extra):
     code, out, err = run("doctor", *extra)

@@ -375,3 +375,30 @@ def test_help_is_light():
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "starts anew" in done.stdout
+
+
+def test_voxel_kernel_of_a_gamma_emitter_tells_what_is_outside(run, out):
+    """Where nobody asked for a radius: most of the photons' energy is."""
+    argv = ("voxel", "--nuclide", "I-131", "--voxel-mm", 3, "-o", out / "k.h5", "--overwrite")
+    code, text, err = run(*argv)
+    assert code == 0
+    kernel = load_kernel(out / "k.h5")
+    assert kernel.provenance["outside_fraction"] == kernel.outside_mev / kernel.emitted_mev
+    assert 0.6 < kernel.provenance["outside_fraction"] < 0.67
+    percent = f"{100 * kernel.provenance['outside_fraction']:.3g} %"
+    assert f"of 0.57427 MeV per decay ({percent})" in text
+    assert f"{percent} of the energy of I-131 is deposited outside the array" in err
+    code, text, err = run(*argv, "--radius-mm", 30)
+    assert (code, err) == (0, "")
+    assert load_kernel(out / "k.h5").provenance["outside_fraction"] < 0.58
+
+
+def test_point_kernel_of_a_file(run, out, tmp_path):
+    """A nuclide of one's own, with photons alone: shells are those of electrons of their energy."""
+    file = tmp_path / "x.toml"
+    file.write_text('name = "Xx-1"\nhalf_life_s = 1000.0\ngammas = [[0.1, 0.9]]\nsources = ["made up"]\n')
+    code, _, err = run("point", file, *SMALL, "-o", out / "k.h5")
+    assert (code, err) == (0, "")
+    kernel = load_kernel(out / "k.h5")
+    assert (kernel.source, kernel.emitted_mev) == ("Xx-1", pytest.approx(0.09))
+    assert kernel.shell_edges_mm[120] == pytest.approx(1.2 * 0.1431, rel=2e-3)  # ESTAR, 100 keV in water

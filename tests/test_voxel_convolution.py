@@ -10,7 +10,8 @@ import pytest
 import mcdose
 import mcdose.voxel_convolution as method
 from mcdose import known_kernel
-from mcdose.kernel_pair import Spread, _even, kernel_pair, merged
+from mcdose.coarse_voxels import Spread, merged
+from mcdose.kernel_pair import _even, kernel_pair
 from mcdose.kernel_pair import _kept as pairs_kept
 
 VOXEL = (3.0, 4.0, 5.0)
