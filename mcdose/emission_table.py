@@ -28,7 +28,7 @@ class EmissionTable(NamedTuple):
     per_decay : emissions per decay: so many histories are one decay
     mean_mev : energy that a decay emits, annihilation photons included, neutrinos not
     electron_mev : that of betas, positrons, conversion and Auger electrons
-    highest_mev : of an electron or positron; 0 for none
+    highest_mev : of an electron or positron, see `reach_mev`
     """
 
     chances: NDArray[np.uint32]
@@ -69,8 +69,16 @@ def emission_table(nuclide: Nuclide) -> EmissionTable:
         stays,
         sum(means.values()),
         nuclide.mean_electron_energy_mev,
-        nuclide.end_point_mev,
+        reach_mev(nuclide),
     )
+
+
+def reach_mev(nuclide: Nuclide) -> float:
+    """Return the energy [MeV] whose range sizes the kernels of a nuclide.
+
+    The highest of an electron or positron; of photons where a decay emits only those; 10 keV where there is nothing.
+    """
+    return nuclide.end_point_mev or max((energy for energy, _ in nuclide.lines), default=0.01)
 
 
 def mono_energetic(energy_mev: float) -> EmissionTable:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcdose.arrays import module_of
 from mcdose.convolution.even_kernel import EvenKernel
 from mcdose.electron_data import csda_range
+from mcdose.emission_table import reach_mev
 from mcdose.kernel import PointKernel
 from mcdose.known_kernel import known_or_simulated
 from mcdose.media import Medium
@@ -84,7 +85,7 @@ def _pair(
 ) -> KernelPair:
     point = known_or_simulated(nuclide, medium, None, simulate)
     edges = point.shell_edges_mm * (point.density_g_cm3 / density_g_cm3)
-    reach = 10.0 * float(csda_range(medium, nuclide.end_point_mev)) / density_g_cm3
+    reach = 10.0 * float(csda_range(medium, reach_mev(nuclide))) / density_g_cm3
     first_far = min(int(np.searchsorted(edges, reach)), point.energy_mev.size)
     split = float(edges[first_far])
     half = tuple(min(int(split / side) + 1, size - 1) for side, size in zip(voxel_mm, shape, strict=True))

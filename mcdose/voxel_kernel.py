@@ -158,9 +158,10 @@ def _half_shape(
         A radius out of its range, or more than 2 GB.
     """
     from mcdose.electron_data import csda_range
+    from mcdose.emission_table import reach_mev
 
     if radius_mm is None:
-        radius_mm = 12.0 * float(csda_range(medium, nuclide.end_point_mev)) / density_g_cm3
+        radius_mm = 12.0 * float(csda_range(medium, reach_mev(nuclide))) / density_g_cm3
     if not 0.0 < radius_mm <= 2000.0:
         raise ValueError(f"radius_mm must lie within 0 and 2000 mm, got {radius_mm}")
     nz, ny, nx = (int(np.ceil(radius_mm / side)) for side in voxel_mm)
