@@ -3,8 +3,9 @@
     python -m benchmarks.emissions_against_penelope [--repeats 3] [--output FILE.json]
 
 The problem is that of `benchmarks.problem`: 64^3 voxels of 3 mm water, the source spread evenly over them. First every
-nuclide alone: histories (emissions) and decays per second of processor time. Then photons of Tc-99m, I-131 and Lu-177 in both
-codes, taken alternately on one core; the time of a run of a few histories (tables, reading, set-up) is subtracted.
+nuclide alone: histories (emissions) and decays per second of processor time. Then photons of Tc-99m, I-131 and Lu-177
+in both codes, taken alternately on one core; the time of a run of a few histories (tables, reading, set-up) is
+subtracted.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ def main() -> int:
         record = _measure(arguments)
     output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for name, speed in record["nuclides"].items():
-        print(f"{name:8s} {speed['histories_per_cpu_second']:10.0f} emissions/s {speed['decays_per_cpu_second']:10.0f} decays/s")
+        print(
+            f"{name:8s} {speed['histories_per_cpu_second']:10.0f} emissions/s "
+            f"{speed['decays_per_cpu_second']:10.0f} decays/s"
+        )
     for name, found in record["photons"].items():
         print(
             f"{name}, photons: {median(found['mcdose']):.0f} against {median(found['penelope']):.0f} per second, "
@@ -131,9 +135,15 @@ def ours(of: Nuclide, histories: int, seed: int) -> tuple[float, float]:
     """Return processor time [s] and the energy deposited by a history, MeV."""
     begun = time.process_time()
     result = mcdose.absorbed_dose(
-        np.ones((VOXELS,) * 3), (VOXEL_MM,) * 3, nuclide=of, medium=listed_medium(WATER), histories=histories, threads=1,
-        seed=seed, device="cpu",
-    )  # fmt: skip
+        np.ones((VOXELS,) * 3),
+        (VOXEL_MM,) * 3,
+        nuclide=of,
+        medium=listed_medium(WATER),
+        histories=histories,
+        threads=1,
+        seed=seed,
+        device="cpu",
+    )
     return time.process_time() - begun, result.deposited_mev / histories
 
 
@@ -187,7 +197,8 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "ratio_range": [min(ratios), max(ratios)],
         }
     return {
-        "what": "processor time, one thread, 64^3 voxels of 3 mm water, the source over the whole grid; dose of every voxel",
+        "what": "processor time, one thread, 64^3 voxels of 3 mm water, the source over the whole grid; dose "
+        "of every voxel",
         "penelope": f"pypenred {version('pypenred')}, C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, "
         "photons to 1 keV (mcdose: 1 keV)",
         "mcdose": mcdose.__version__,

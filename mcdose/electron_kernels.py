@@ -63,8 +63,8 @@ class ElectronKernels:
         ----------
         source : nuclide name, energy [MeV], or (energies [MeV], density)
             A density is linear between energies that ascend, in any unit: the kernel is per electron. Of a nuclide only
-            the betas are composed; unless a decay emits one beta and nothing else, the kernel's source is "Lu-177, betas
-            only", which `voxel_kernel` does not take for the nuclide's.
+            the betas are composed; unless a decay emits one beta and nothing else, the kernel's source is
+            "Lu-177, betas only", which `voxel_kernel` does not take for the nuclide's.
         shell_edges_mm : (n + 1,) mm, ascending from 0, optional
             None: 120 shells to 1.2 ranges of the highest energy, then 60 in equal ratios to 2 m, as the grid has.
         density_g_cm3 : float, optional
@@ -186,7 +186,7 @@ class ElectronKernels:
 
 
 def _name_of_betas(nuclide: Nuclide) -> str:
-    """Return what a kernel of a nuclide's betas is called: the nuclide if a decay is one beta, else "..., betas only"."""
+    """Return what a kernel of betas is called: the nuclide if a decay is one beta, else "..., betas only"."""
     others = sum(mev for kind, mev in nuclide.mean_energies_mev.items() if kind != "beta")
     whole = others == 0.0 and abs(nuclide.spectrum.electrons_per_decay - 1.0) < 1e-3
     return nuclide.name if whole else f"{nuclide.name}, betas only"

@@ -1,6 +1,6 @@
 """Put the runs of `validation/penelope_emissions.py` together into the reference.csv of the cases that use them.
 
-    python -m validation.carry_emissions CHUNKS
+python -m validation.carry_emissions CHUNKS
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ def together(paths: list[Path]) -> tuple[list[str], list[dict[str, object]]]:
     error = np.array([[float(row["standard_error"]) for row in table] for table in tables])
     rows: list[dict[str, object]] = [
         {"part": str(part), "energy_mev": f"{value:.7e}", "standard_error": f"{spread:.2e}"}
-        for part, (value, spread) in enumerate(
-            zip(weights @ energy, np.sqrt(weights**2 @ error**2), strict=True)
-        )
+        for part, (value, spread) in enumerate(zip(weights @ energy, np.sqrt(weights**2 @ error**2), strict=True))
     ]
     if len(paths) > 2:  # of as many histories each
         sums = energy.sum(axis=1)

@@ -301,10 +301,13 @@ def carry_emitters(folder: Path) -> None:
         HERE / "voxel_emitters" / "reference.csv",
         [
             "Voxel S values of soft tissue, cubic voxels, mGy/(MBq s)",
-            "Lanconelli, Pacilio, Lo Meo et al., Phys Med Biol 57:517 (2012), doi 10.1088/0031-9155/57/2/517, read from",
-            "github.com/mghro/MIRDCalculation b6449c6, MIRD/VoxelSValues; density 1.04 g/cm3 by its energy balance; three",
+            "Lanconelli, Pacilio, Lo Meo et al., Phys Med Biol 57:517 (2012), doi "
+            "10.1088/0031-9155/57/2/517, read from",
+            "github.com/mghro/MIRDCalculation b6449c6, MIRD/VoxelSValues; density 1.04 g/cm3 by its energy "
+            "balance; three",
             "digits, zeros at the end are lost; 'all' is the sum of all 11^3 voxels",
-            "MIRD-17: Bolch et al., MIRD Pamphlet 17, J Nucl Med 40:11S (1999), EGS4, soft tissue of 1.04 g/cm3, as quoted",
+            "MIRD-17: Bolch et al., MIRD Pamphlet 17, J Nucl Med 40:11S (1999), EGS4, soft tissue of 1.04 "
+            "g/cm3, as quoted",
             "in the tests of github.com/llekiMnitsuJ/resample_radial_dose_point_kernels (J. Mikell)",
         ],
         rows,

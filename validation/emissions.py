@@ -37,4 +37,6 @@ def only(name: str, kept: Iterable[str]) -> Nuclide:
 
 def one_photon(energy_mev: float) -> Nuclide:
     """Return a source of one photon of one energy per decay."""
-    return Nuclide(f"{energy_mev * 1e3:g} keV", 3600.0, evaluations={}, sources=(), **NONE | {"gammas": ((energy_mev, 1.0),)})
+    return Nuclide(
+        f"{energy_mev * 1e3:g} keV", 3600.0, evaluations={}, sources=(), **NONE | {"gammas": ((energy_mev, 1.0),)}
+    )

@@ -2,9 +2,9 @@
 
     python -m validation.penelope_emissions PROBLEM SOURCE KIND FOLDER [--histories N] [--seed S]
 
-PROBLEM is one of PROBLEMS, SOURCE a nuclide or the energy of photons in MeV, KIND one of "electrons" (betas and electron
-lines), "positrons" and "photons". Writes a CSV of energies per emission into FOLDER; what is there is not run again.
-`carry_emissions.py` adds the kinds up by their number per decay. pypenred is AGPL: see `penelope.py`.
+PROBLEM is one of PROBLEMS, SOURCE a nuclide or the energy of photons in MeV, KIND one of "electrons" (betas and
+electron lines), "positrons" and "photons". Writes a CSV of energies per emission into FOLDER; what is there is not run
+again. `carry_emissions.py` adds the kinds up by their number per decay. pypenred is AGPL: see `penelope.py`.
 """
 
 from __future__ import annotations

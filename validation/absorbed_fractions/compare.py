@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose import absorbed_dose, dose_point_kernel
-from mcdose.constants import MEV_TO_JOULE
 from validation.emissions import one_photon
 from validation.outcome import Outcome, Row, load_case
 from validation.penelope_emissions import BALL_DENSITY, BALL_GRAMS, BALL_MEDIUM, ball_radius_cm
@@ -85,7 +84,6 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         )
         mass_g = float(covered.sum()) * voxel_mm**3 * 1e-3 * BALL_DENSITY
         assert abs(mass_g / grams - 1.0) < 2e-3, mass_g
-        assert region.mean_gy > 0.0 and MEV_TO_JOULE > 0.0
     return Outcome(
         rows,
         total,
@@ -93,9 +91,11 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         time.perf_counter() - begun,
         result.provenance["target"],
         [
-            f"{BALL_MEDIUM} (ICRU-44) at {BALL_DENSITY:g} g/cm3, vacuum around; voxels of a {ACROSS}th of the diameter, "
+            f"{BALL_MEDIUM} (ICRU-44) at {BALL_DENSITY:g} g/cm3, vacuum around; voxels of a {ACROSS}th of the "
+            "diameter, "
             "those at the surface as dense and as active as they are inside",
-            "in unbounded tissue: the point kernel weighted with the part 1 - 3 x / 4 + x^3 / 16 of the sphere (x = r / R) "
+            "in unbounded tissue: the point kernel weighted with the part 1 - 3 x / 4 + x^3 / 16 of the "
+            "sphere (x = r / R) "
             "that a step r does not leave",
         ],
     )

@@ -19,7 +19,9 @@ SHELLS = 120  # those of equal width
 LOWEST_MEV = 0.01  # of the library
 
 
-def composed(electrons: ElectronKernels, name: str, direct: PointKernel, with_lines: bool) -> tuple[np.ndarray, np.ndarray]:
+def composed(
+    electrons: ElectronKernels, name: str, direct: PointKernel, with_lines: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the energy per decay in the shells of a simulated kernel, and its standard error."""
     of = nuclide(name)
     edges = direct.shell_edges_mm
@@ -47,9 +49,7 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
     cases = [(name, lines) for name in NUCLIDES for lines in (False, True) if not lines or name != "P-32"]
     for number, (name, with_lines) in enumerate(cases):
         kinds = ("spectrum", "conversion_electrons") if with_lines else ("spectrum",)
-        direct = dose_point_kernel(
-            only(name, kinds), "water", histories=histories, seed=seed + number, threads=threads
-        )
+        direct = dose_point_kernel(only(name, kinds), "water", histories=histories, seed=seed + number, threads=threads)
         total += direct.histories
         energy, error = composed(electrons, name, direct, with_lines)
         largest = direct.energy_mev.max()
@@ -89,11 +89,14 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         time.perf_counter() - begun,
         cpu_name(),
         [
-            "MeV per decay; shells with less than a thousandth of the largest are left out; the limit of a shell is 1 % of "
+            "MeV per decay; shells with less than a thousandth of the largest are left out; the limit of a "
+            "shell is 1 % of "
             "the largest, so a larger part of a smaller one",
-            f"largest difference: {100.0 * worst.deviation / (worst.limit or 1.0) * limits['shell']:+.2f} % of the maximum "
+            f"largest difference: {100.0 * worst.deviation / (worst.limit or 1.0) * limits['shell']:+.2f} % "
+            "of the maximum "
             f"({worst.quantity})",
-            f"conversion electrons below {LOWEST_MEV * 1e3:g} keV, which the library does not reach, are put into the first "
+            f"conversion electrons below {LOWEST_MEV * 1e3:g} keV, which the library does not reach, are put "
+            "into the first "
             "shell; Auger electrons and photons are in neither",
         ],
     )

@@ -54,7 +54,9 @@ def simulate(of: Nuclide, geometry: str, histories: int, seed: int, threads: int
 def energies(result: DoseResult, geometry: str) -> tuple[Array, Array]:
     """Return the energy per decay in each plane and its standard error, MeV."""
     cm3 = float(np.prod(SLAB_SHAPE[1:]) * np.prod(SLAB_VOXEL_MM)) * 1e-3 * THICK
-    to_mev = np.array([one.density_g_cm3 for one in slab_media(geometry == "slab")[::THICK]]) * cm3 * 1e-3 / MEV_TO_JOULE
+    to_mev = (
+        np.array([one.density_g_cm3 for one in slab_media(geometry == "slab")[::THICK]]) * cm3 * 1e-3 / MEV_TO_JOULE
+    )
     planes = [result.regions[str(plane)] for plane in range(SLAB_PLANES)]
     return (
         np.array([plane.mean_gy for plane in planes]) * to_mev,
@@ -115,11 +117,14 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         sum(result.seconds for result in results),
         results[0].provenance["target"],
         [
-            "MeV per decay in planes of 200 x 200 x 10 mm, by where they begin along z; the source fills 40 x 40 x 20 mm "
+            "MeV per decay in planes of 200 x 200 x 10 mm, by where they begin along z; the source fills 40 "
+            "x 40 x 20 mm "
             "at 60 to 80 mm; voxels of 5 x 10 x 10 mm in both codes, vacuum outside",
-            f"slab: water, lung from 80, cortical bone from 120, water from 140 to 200 mm; {media_used}; the local energy "
+            f"slab: water, lung from 80, cortical bone from 120, water from 140 to 200 mm; {media_used}; the "
+            "local energy "
             "of a decay is added to PENELOPE's source planes",
-            f"{len(sharp)} of {len(every)} planes; {len(every) - len(sharp)} left out, their combined sigma is above 1 %",
+            f"{len(sharp)} of {len(every)} planes; {len(every) - len(sharp)} left out, their combined sigma "
+            "is above 1 %",
             f"differences over their combined sigma: mean {np.mean(spread):+.2f}, root mean square "
             f"{np.sqrt(np.mean(np.square(spread))):.2f}",
         ],

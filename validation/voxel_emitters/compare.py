@@ -70,7 +70,9 @@ class Values:
                     radius_mm=4.9 * side,
                 )
 
-    def at(self, side: float, offset: tuple[int, int, int], kinds: tuple[str, ...] = tuple(KINDS)) -> tuple[float, float]:
+    def at(
+        self, side: float, offset: tuple[int, int, int], kinds: tuple[str, ...] = tuple(KINDS)
+    ) -> tuple[float, float]:
         """Return S and its standard error of some kinds together."""
         place = tuple(middle + step for middle, step in zip(CENTRE, offset, strict=True))
         found = [self.kernels[kind, side] for kind in kinds if (kind, side) in self.kernels]
@@ -146,17 +148,23 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
         time.perf_counter() - begun,
         cpu_name(),
         [
-            f"mGy/(MBq s); ICRU-44 soft tissue of {DENSITY_G_CM3} g/cm3; point kernels of betas, of other electrons and of "
+            f"mGy/(MBq s); ICRU-44 soft tissue of {DENSITY_G_CM3} g/cm3; point kernels of betas, of other "
+            "electrons and of "
             "photons, integrated over the voxels and added",
-            "Lanconelli's tables hold what all of 11^3 voxels of 9.28 mm absorb; less what our photons leave there, that is "
-            "the energy of the electrons that they were made with. It is judged what part of it stays in the source voxel, "
+            "Lanconelli's tables hold what all of 11^3 voxels of 9.28 mm absorb; less what our photons leave "
+            "there, that is "
+            "the energy of the electrons that they were made with. It is judged what part of it stays in the "
+            "source voxel, "
             "with the electrons (betas, or all) whose energy is nearer to it",
-            "by that sum the tables of Re-186, Re-188, Sm-153 and Lu-177 have no conversion electrons or hardly any, that of "
+            "by that sum the tables of Re-186, Re-188, Sm-153 and Lu-177 have no conversion electrons or "
+            "hardly any, that of "
             "I-131 has about two thirds of their energy",
-            "MIRD-17's (5,5,5) is 26 mm away in a voxel of 3 mm, EGS4 of 1999, with an unstated uncertainty; at the same "
+            "MIRD-17's (5,5,5) is 26 mm away in a voxel of 3 mm, EGS4 of 1999, with an unstated uncertainty; "
+            "at the same "
             "place Lanconelli's I-131 is 10 % lower, and the photon kernels of mcdose are those of PENELOPE "
             "(shells_penelope)",
-            "first figures had been seen when the limits were written: that Lanconelli's tables lack conversion electrons "
+            "first figures had been seen when the limits were written: that Lanconelli's tables lack "
+            "conversion electrons "
             "was found by them",
         ],
     )
@@ -204,7 +212,8 @@ def _compared(
         whole,
         Row(f"{what}, betas and photons", *values.at(side, (0, 0, 0), ("betas", "photons")), reference, 0.0, None),
         Row(
-            f"{row['source']} {values.name}, {side:g} mm, part of the electrons' energy in the voxel ({' and '.join(kinds)})",
+            f"{row['source']} {values.name}, {side:g} mm, part of the electrons' energy in the voxel "
+            f"({' and '.join(kinds)})",
             value * kev(side) / emitted,
             error * kev(side) / emitted,
             (reference - photons) * kev(side) / electrons,
