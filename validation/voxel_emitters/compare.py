@@ -163,6 +163,9 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             "at the same "
             "place Lanconelli's I-131 is 10 % lower, and the photon kernels of mcdose are those of PENELOPE "
             "(shells_penelope)",
+            "direct Monte Carlo stops electrons within 0.01 of a voxel side; with 0.05, as in the first run "
+            "of this case, S(100) "
+            "of Lu-177 and Tc-99m was 2.8 and 5.4 % too low and outside its limit",
             "first figures had been seen when the limits were written: that Lanconelli's tables lack "
             "conversion electrons "
             "was found by them",
@@ -202,7 +205,7 @@ def _compared(
         return [_limited(whole, limits["far"] + rounding if judged else None)]
     if (i, j, k) != (0, 0, 0):
         return [whole]
-    if pure or implied is None:
+    if pure or implied is None or row["source"] != "Lanconelli":
         return [_limited(whole, limits["self"] + rounding)]
     electrons, kinds = implied
     photons = values.at(side, (0, 0, 0), ("photons",))[0]
