@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.nuclides import Nuclide
+from mcdose.reach import highest_electron_mev
 from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 
 ENERGY_CELLS = 4096  # quantiles of a spectrum; linear between them the mean of Y-90 is 5e-6 high
@@ -28,7 +29,7 @@ class EmissionTable(NamedTuple):
     per_decay : emissions per decay: so many histories are one decay
     mean_mev : energy that a decay emits, annihilation photons included, neutrinos not
     electron_mev : that of betas, positrons, conversion and Auger electrons
-    highest_mev : of an electron or positron; 0 for none
+    highest_mev : of an electron or positron, or of what photons can free, see `mcdose.reach`
     """
 
     chances: NDArray[np.uint32]
@@ -69,7 +70,7 @@ def emission_table(nuclide: Nuclide) -> EmissionTable:
         stays,
         sum(means.values()),
         nuclide.mean_electron_energy_mev,
-        nuclide.end_point_mev,
+        highest_electron_mev(nuclide),
     )
 
 

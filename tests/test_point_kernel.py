@@ -56,6 +56,19 @@ def test_default_shells_reach_two_metres():
     assert kernel.shell_edges_mm[-1] == 2000.0
 
 
+def test_photons_alone_are_a_source():
+    """Shells and steps are sized by the range of an electron of the photon's energy, 1.1 mm at 364 keV."""
+    from validation.emissions import one_photon
+
+    photon = one_photon(0.364489)
+    kernel = dose_point_kernel(photon, histories=20_000, seed=1)
+    assert 1.0 < kernel.shell_edges_mm[120] / 1.2 < 1.2
+    assert kernel.emitted_mev == pytest.approx(0.364489)
+    held = kernel.energy_mev.sum() + kernel.provenance["escaped_mev"]
+    assert held == pytest.approx(0.364489, rel=1e-6)
+    assert mcdose.voxel_kernel(photon, point_kernel=kernel).values.shape == (3, 3, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
