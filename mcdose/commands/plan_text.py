@@ -20,7 +20,7 @@ def print_figures(figures: dict[str, Any], lines: Sequence[str], as_json: bool) 
     if as_json:
         print(to_json({"mcdose_version": __version__, **figures, "notice": NOTICE}, ascii_only=True))
     else:
-        print("\n".join([*lines, "", NOTICE]))
+        print("\n".join(line.rstrip() for line in (*lines, "", NOTICE)))
 
 
 def figure(value: float) -> str:

@@ -20,7 +20,7 @@ LEFT, RIGHT, TOP, BOTTOM = 78.0, 28.0, 16.0, 100.0
 STYLES = (("#b3450a", ""), ("#0067a8", "9 5"), ("#00795a", "2 4"), ("#8a3f73", "12 4 2 4"))
 CURVES = {  # quantity of a limit to the column it belongs to
     "tumour_gy": "lowest tumour",
-    "normal_perfused_gy": "normal perfused liver",
+    "normal_perfused_gy": "normal, perfused",
     "normal_liver_gy": "normal liver",
     "lung_gy": "lungs",
 }
