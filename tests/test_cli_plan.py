@@ -207,6 +207,7 @@ def test_voxels_of_the_phantom(figures, run):
         ((*MCD, "--activity-gbq", 1, "--svg", "x.png"), "--svg must be a file .svg, got x.png"),
         ((*MCD, "--activity-gbq", 1, "--svg", "/nowhere/x.svg"), "there is no folder"),
         ((*MCD, "--activity-gbq", 1, "--plan", "x.toml"), "cannot go together"),
+        (("mcd", "--plan", "x.toml", "--spheres", "holmium"), "--plan has what --spheres says"),
         (("mcd", "--plan", "none.toml"), "none.toml: cannot be read"),
         (("limits", "--limits", "none.toml"), "none.toml: cannot be read"),
         (
@@ -266,3 +267,10 @@ def test_a_drawing_that_exists_is_kept(run, tmp_path):
     assert "--overwrite replaces it" in err
     assert run(*MCD, "--activity-gbq", 1, "--svg", svg, "--overwrite")[0] == 0
     assert svg.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_target_that_was_reached_before_needs_nothing(figures, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(example("liver_ml").replace('territory = "left"', 'territory = "right"'), encoding="utf-8")
+    found = figures("mcd", "--plan", path, "--tumour-dose-gy", 10)
+    assert (found["solution"]["wanted_gbq"], found["solution"]["feasible"], found["table"]) == (0.0, True, [])

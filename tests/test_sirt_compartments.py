@@ -18,6 +18,7 @@ MASS = st.floats(0.01, 3.0)
 RATIO = st.floats(1.0, 20.0)
 FRACTION = st.floats(0.0, 0.4)
 ACTIVITY = st.floats(0.01, 20.0)
+QUICK = settings(deadline=None, max_examples=50, database=None, derandomize=True)
 
 
 def one_artery(*tumours, perfused=1.0, liver=1.6, activity=1.0, k=49.67, **shares):
@@ -115,6 +116,7 @@ def test_kao_s_ratio_of_activities():
     assert sirt.solve(plan, 120.0, ()).wanted_gbq == pytest.approx(total, rel=1e-12)
 
 
+@QUICK
 @given(ACTIVITY, MASS, MASS, FRACTION, FRACTION, FRACTION)
 def test_uniform_uptake_is_a_single_compartment(activity, tumour, normal, lungs, elsewhere, residual):
     shares = {"lung_shunt": lungs, "extrahepatic": elsewhere, "residual": residual}
@@ -127,6 +129,7 @@ def test_uniform_uptake_is_a_single_compartment(activity, tumour, normal, lungs,
     assert doses.lung_gy == pytest.approx(lung_dose(activity, lung_shunt=lungs, residual=residual, gy_kg_per_gbq=49.67))
 
 
+@QUICK
 @given(ACTIVITY, MASS, MASS, RATIO, FRACTION, st.floats(0.1, 0.9))
 def test_masses_are_additive(activity, tumour, normal, ratio, shunt, share):
     """A tumour cut in two, or a territory cut in two with the activity shared alike, change no dose."""
@@ -157,6 +160,7 @@ def test_masses_are_additive(activity, tumour, normal, ratio, shunt, share):
         assert getattr(three, name) == pytest.approx(getattr(one, name))
 
 
+@QUICK
 @given(ACTIVITY, MASS, MASS, RATIO, FRACTION, FRACTION, FRACTION)
 def test_energy_is_all_there(activity, tumour, normal, ratio, lungs, elsewhere, residual):
     plan = one_artery(
@@ -178,8 +182,8 @@ def test_energy_is_all_there(activity, tumour, normal, ratio, lungs, elsewhere, 
     assert doses.tumours["t"] == pytest.approx(ratio * doses.normal_perfused_gy)
 
 
+@QUICK
 @given(st.floats(1.0, 500.0), MASS, MASS, RATIO, FRACTION, FRACTION)
-@settings(max_examples=50)
 def test_from_dose_to_activity_and_back(dose, tumour, normal, ratio, shunt, residual):
     shares = {"lung_shunt": shunt, "residual": residual}
     mass = tumour + normal

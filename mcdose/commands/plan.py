@@ -185,7 +185,7 @@ def _plan_of(args: argparse.Namespace) -> PlanFile:
     alone = (*volumes, "activity_gbq", "density_g_ml", "lung_mass_kg", "gy_kg_per_gbq")
     if args.plan is not None:
         given = [name for name in alone if getattr(args, name) is not None]
-        given += [name for name in ("lung_shunt", "extrahepatic", "residual") if getattr(args, name)]
+        given += [name for name in ("lung_shunt", "extrahepatic", "residual", "spheres") if getattr(args, name)]
         given += ["allow_cold_tumour"] if args.allow_cold_tumour else []
         if given:
             raise InputError(f"--plan has what --{given[0].replace('_', '-')} says, so they cannot go together")

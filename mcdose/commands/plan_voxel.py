@@ -140,7 +140,7 @@ def _describe(figures: dict[str, Any]) -> list[str]:
                 "-" if ratio is None else f"{ratio:.3g}",
                 gy_text(one["compartment_gy"]),
                 gy_text(voxel["mean_gy"]),
-                "-" if difference is None else f"{100 * difference:+.1f} %",
+                "-" if difference is None else f"{round(100 * difference, 1) + 0.0:+.1f} %",
                 gy_text(one["standard_uncertainty_gy"]),
                 *(gy_text(voxel[key]) for key in ("sd_gy", "d95_gy", "d70_gy", "d50_gy")),
                 *(f"{100 * part:.1f}" for part in voxel["v"].values()),

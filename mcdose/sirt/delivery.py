@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mcdose.arguments import number
@@ -88,5 +89,5 @@ def deliver(
         bq_per_sphere=decayed(each, device.half_life_s, hours),
         spheres=spheres,
         spheres_delivered=spheres * (1.0 - stays),
-        sphere_volume_ml=spheres * (1.0 - stays) * 3.141592653589793 / 6.0 * diameter_cm**3,
+        sphere_volume_ml=spheres * (1.0 - stays) * math.pi / 6.0 * diameter_cm**3,
     )

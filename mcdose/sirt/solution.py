@@ -81,7 +81,7 @@ def solve(
     target_gy : dose to reach [Gy], in `tumour_gy` and `perfused_gy` with what other sessions give
     limits : those with "<=" and the role constraint or goal bind, see `mcdose.sirt.limit.select_limits`
     quantity : "tumour_gy", "perfused_gy", "normal_perfused_gy" or "normal_liver_gy"
-    tumour : name, with `tumour_gy`; None is every tumour, so the one that needs most
+    tumour : name, with `tumour_gy`; None is every tumour that the session reaches, so the one that needs most
     session : number; None is the only one
 
     Raises

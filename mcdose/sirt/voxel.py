@@ -90,8 +90,11 @@ def compare_with_voxels(
     for name in wanted:
         if name not in case.structures:
             raise ValueError(f"structure must be one of {', '.join(case.structures) or 'none there'}; got {name!r}")
-    if len(set(wanted)) < len(wanted):
-        raise ValueError(f"liver, tumours and lungs must be structures of their own, got {', '.join(wanted)}")
+    if len(set(wanted)) < len(wanted) or NORMAL_LIVER in wanted:
+        raise ValueError(
+            f"liver, tumours and lungs must be structures of their own, none of them {NORMAL_LIVER}, "
+            f"got {', '.join(wanted)}"
+        )
     kept = case.density_g_cm3 >= density_floor_g_cm3
     lesions = {name: case.structures[name] * kept for name in tumours}
     masks = {**lesions, NORMAL_LIVER: normal_liver(case.structures[liver] * kept, lesions)}
