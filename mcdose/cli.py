@@ -79,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
         description="Monte Carlo absorbed dose for radionuclide therapy. Research software, not a medical device.",
     )
     top.add_argument("--version", action="version", version=f"mcdose {__version__}")
+    from mcdose.commands.bed import add_bed
+
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _add_demo(commands)
     _add_dose(commands)
@@ -86,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     _add_kernel(commands)
     _add_bench(commands)
     _add_doctor(commands)
+    add_bed(commands)
     return top
 
 

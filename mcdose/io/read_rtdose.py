@@ -117,7 +117,7 @@ def _along_normal(
 ) -> NDArray[np.float64]:
     """Distances of the planes from the first along the normal [mm]."""
     if abs(offsets[0]) <= SAME_MM:
-        return offsets - offsets[0]
+        return np.asarray(offsets - offsets[0])
     if abs(offsets[0] - z) > SAME_MM:
         raise InputError(
             f"{path}: GridFrameOffsetVector must begin with 0 or with the z of ImagePositionPatient, {z:g} mm, got "
@@ -128,7 +128,7 @@ def _along_normal(
             f"{path}: GridFrameOffsetVector holds z of planes, which must be transverse, their normal is "
             f"{normal.round(6).tolist()}"
         )
-    return (offsets - offsets[0]) * np.sign(normal[2])
+    return np.asarray((offsets - offsets[0]) * np.sign(normal[2]))
 
 
 def _even_step(path: Path, offsets: NDArray[np.float64]) -> float:
