@@ -1,0 +1,1 @@
+"""Selective internal radiation therapy: what is planned and checked around the dose."""
