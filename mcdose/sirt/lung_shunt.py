@@ -286,7 +286,7 @@ def lung_dose_of_map(
     dose = _image("dose_gy", dose_gy)
     lungs = _coverage("lung", lung, dose.shape)
     weights = lungs * np.asarray(to_numpy(density_g_cm3), np.float64)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if found.cut:
         notes = (f"{_cut_words(found.cut)}: the dose is that of the lung in the field, {found.volume_ml:.0f} mL",)
     return LungDose(float(np.average(dose, weights=weights)), float(np.average(dose, weights=lungs)), found, notes)
