@@ -1,4 +1,5 @@
-"""The command line: `mcdose demo`, `mcdose dose`, `mcdose compare`, `mcdose kernel`, `mcdose bench`, `mcdose doctor`.
+"""The command line: `mcdose demo`, `mcdose dose`, `mcdose compare`, `mcdose kernel`, `mcdose bed`,
+`mcdose contour`, `mcdose bench`, `mcdose doctor`.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
@@ -80,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mcdose {__version__}")
     from mcdose.commands.bed import add_bed
+    from mcdose.commands.contour import add_contour
 
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _add_demo(commands)
@@ -89,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     _add_bench(commands)
     _add_doctor(commands)
     add_bed(commands)
+    add_contour(commands)
     return top
 
 
