@@ -1,5 +1,4 @@
-"""The command line: `mcdose demo`, `mcdose dose`, `mcdose compare`, `mcdose kernel`, `mcdose bed`,
-`mcdose contour`, `mcdose bench`, `mcdose doctor`.
+"""The command line; `mcdose --help` lists its commands.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.

@@ -1,6 +1,8 @@
 """`mcdose bed`: maps, figures and DICOM files of one dose and of several."""
 
 import json
+import shutil
+import subprocess
 
 import nibabel
 import numpy as np
@@ -9,11 +11,14 @@ import pytest
 from hot_voxel import GRID, OBLIQUE_GRID, series_in
 from images import edit
 from patients import nifti
+from pydicom.encaps import encapsulate
+from pydicom.uid import RLELossless
 
 from mcdose.cli import main
+from mcdose.effect_outputs import write_effect
 from mcdose.io.nifti import write_nifti
 from mcdose.io.rtdose import write_rt_dose
-from mcdose.radiobiology import bed, bed_standard_error, eqd2
+from mcdose.radiobiology import Treatment, bed, bed_standard_error, cumulative_bed, eqd2
 
 DOSE = np.random.default_rng(9).uniform(1.0, 90.0, GRID.shape)
 LIVER = ("--alpha-beta", "2.5", "--repair-half-time-h", "2.5")
@@ -60,6 +65,33 @@ def test_bed_of_one_dose(dose, tmp_path, capsys, kind):
         assert written.FrameOfReferenceUID == "1.2.3.2"
     assert "G 0.03754" in capsys.readouterr().out
     assert not (tmp_path / "out" / "bed_standard_error.nii.gz").exists()
+
+
+def test_the_library_writes_a_result_without_the_command_line(tmp_path):
+    effect = cumulative_bed([Treatment(DOSE, 64.1)], alpha_beta_gy=2.5, repair_half_time_h=2.5)
+    files = write_effect(tmp_path / "out", effect, GRID, series_in(tmp_path), alpha_beta_gy=2.5, repair_half_time_h=2.5)
+    names = ["bed.dcm", "bed_plan.dcm", "eqd2.dcm", "eqd2_plan.dcm", "bed.nii.gz", "eqd2.nii.gz"]
+    assert [file.name for file in files] == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    written = pydicom.dcmread(tmp_path / "out" / "eqd2.dcm")
+    assert written.StudyInstanceUID == "1.2.3.1"
+    assert written.StudyInstanceUID == pydicom.dcmread(tmp_path / "out" / "bed_plan.dcm").StudyInstanceUID
+
+
+@pytest.mark.parametrize("name", ["bed", "eqd2"])
+def test_dciodvfy_finds_no_error(dose, tmp_path, name):
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
+    assert run(tmp_path / "out", dose, *LIVER) == 0
+    written = pydicom.dcmread(tmp_path / "out" / f"{name}.dcm")
+    written.PixelData = encapsulate([bytes(64)] * GRID.shape[0])  # it aborts on 32 bits, see test_io_output.py
+    written["PixelData"].VR, written["PixelData"].is_undefined_length = "OB", True
+    written.file_meta.TransferSyntaxUID = RLELossless
+    written.save_as(tmp_path / "header.dcm", implicit_vr=False, little_endian=True)
+    for file in (tmp_path / "header.dcm", tmp_path / "out" / f"{name}_plan.dcm"):
+        judged = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True)
+        assert "Error" not in judged.stderr
+        assert judged.returncode == 0
 
 
 def test_structures_with_uncertainty(dose, tmp_path, capsys):

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from mcdose.io.series import Image
     from mcdose.radiobiology import Tissue, Treatment
 
-FILES = (
-    *("bed.dcm", "bed_plan.dcm", "eqd2.dcm", "eqd2_plan.dcm", "bed.nii.gz", "eqd2.nii.gz"),
-    *("bed_standard_error.nii.gz", "bed.json"),
-)
 MODEL = "BED = sum of D (1 + G D / (alpha/beta)), G = T_rep / (T_rep + T_half); EQD2 = BED / (1 + 2 Gy / (alpha/beta))"
 
 
@@ -56,8 +52,10 @@ def add_bed(commands: Any) -> None:
 
 def run_bed(args: argparse.Namespace) -> int:
     """Compute BED and EQD2, write the maps and print the figures."""
+    from mcdose.effect_outputs import FILES, write_effect
     from mcdose.io.folder import require_free
     from mcdose.io.structures import read_structures
+    from mcdose.io.study import study_header
     from mcdose.outputs import to_json
     from mcdose.radiobiology import cumulative_bed, eqd2
 
@@ -83,7 +81,19 @@ def run_bed(args: argparse.Namespace) -> int:
             )
         maps = {"bed": effect.bed_gy, "eqd2": eqd2(effect.bed_gy, tissue.alpha_beta_gy)}
         summary = _summary(args, tissue, treatments, structures, maps, grid, console.warnings)
-        files = _write(folder, maps, effect.standard_error_gy, images, tissue, summary, args)
+        series = next((image.series for image in images if image.series), None)
+        files = write_effect(
+            folder,
+            effect,
+            grid,
+            series,
+            alpha_beta_gy=tissue.alpha_beta_gy,
+            repair_half_time_h=tissue.repair_half_time_h,
+            treatments=len(treatments),
+            summary=summary,
+            study=study_header(series, anonymize=args.anonymize),
+            overwrite=args.overwrite,
+        )
     if args.json:
         print(to_json(summary, ascii_only=True))
     else:
@@ -224,53 +234,6 @@ def _mean_bias(treatments: list[Treatment], tissue: Tissue, coverage: Any) -> fl
         )
         total += float(np.average(bias, weights=coverage[inside]))
     return total
-
-
-def _write(
-    folder: Path,
-    maps: dict[str, Any],
-    standard_error_gy: Any,
-    images: list[Image],
-    tissue: Tissue,
-    summary: dict[str, Any],
-    args: argparse.Namespace,
-) -> list[Path]:
-    from mcdose.io.folder import whole_folder
-    from mcdose.io.nifti import write_nifti
-    from mcdose.io.rtdose import write_rt_dose
-    from mcdose.io.study import study_header
-    from mcdose.outputs import write_json
-
-    grid = images[0].volume.grid
-    series = next((image.series for image in images if image.series), None)
-    study = study_header(series, anonymize=args.anonymize)
-    with whole_folder(folder, FILES, args.overwrite) as part:
-        for name, values in maps.items():
-            comment = _comment(name, tissue, len(images))
-            write_rt_dose(
-                part / f"{name}.dcm",
-                values,
-                grid,
-                series,
-                comment=comment,
-                dose_type="EFFECTIVE",
-                plan_path=part / f"{name}_plan.dcm",
-                study=study,
-            )
-            write_nifti(part / f"{name}.nii.gz", values, grid, description=f"Gy, {comment}")
-        if standard_error_gy is not None:
-            write_nifti(
-                part / "bed_standard_error.nii.gz", standard_error_gy, grid, description="Gy, standard error of BED"
-            )
-        write_json(part / "bed.json", summary)
-        names = sorted((path.name for path in part.iterdir()), key=FILES.index)
-    return [folder / name for name in names]
-
-
-def _comment(name: str, tissue: Tissue, count: int) -> str:
-    """Say in the 64 characters of DoseComment what the numbers are."""
-    of = f" of {count} treatments" if count > 1 else ""
-    return f"{name.upper()}{of}, alpha/beta {tissue.alpha_beta_gy:.4g} Gy, T_rep {tissue.repair_half_time_h:.4g} h"[:64]
 
 
 def _report(summary: dict[str, Any]) -> str:
