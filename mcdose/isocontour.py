@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcdose.arguments import number
 from mcdose.arrays import to_numpy
+from mcdose.coverage import coverage_of, voxel_sides
 
-COVERAGE_ROUNDING = 1e-6  # coverage computed in float32 may exceed 1 by this much
 INSIDE = 0.5  # coverage from which a voxel counts as one of the region
 USUAL_FRACTION = 0.42  # of the maximum; Erdi et al., Cancer 80 (1997) 2505, for spheres above 4 mL
 MOST_ROUNDS = 200
@@ -57,7 +56,7 @@ def fixed_threshold(values: ArrayLike, fraction: float = USUAL_FRACTION, region:
     fraction : above 0, below 1
     region : same shape, bool or coverage from 0 to 1, of which voxels at least half inside count; None = all
     """
-    image, inside = _image(values), None if region is None else _region(region, np.shape(values))
+    image, inside = _image(values), _region(region, np.shape(values))
     return _fraction(fraction) * _largest(image, inside)
 
 
@@ -68,7 +67,7 @@ def background_threshold(
 
     Arguments as of `fixed_threshold`; `background` must be below the largest value.
     """
-    image, inside = _image(values), None if region is None else _region(region, np.shape(values))
+    image, inside = _image(values), _region(region, np.shape(values))
     low, high = number("background", background), _largest(image, inside)
     if not (math.isfinite(low) and low < high):
         raise ValueError(f"background must be finite and below the largest value {high:g}, got {background}")
@@ -86,7 +85,7 @@ def iterative_threshold(values: ArrayLike, region: ArrayLike | None = None) -> f
     ValueError
         A region of one value.
     """
-    image, inside = _image(values), None if region is None else _region(region, np.shape(values))
+    image, inside = _image(values), _region(region, np.shape(values))
     found = np.sort((image if inside is None else image[inside >= INSIDE]).ravel())
     if not found[0] < found[-1]:
         raise ValueError(f"values must differ in the region for a threshold between them, all are {found[0]:g}")
@@ -118,8 +117,8 @@ def volume_threshold(
     ValueError
         A volume that is not positive or larger than the region's.
     """
-    image, inside = _image(values), None if region is None else _region(region, np.shape(values))
-    voxel_ml = math.prod(_sides(voxel_mm)) / 1000.0
+    image, inside = _image(values), _region(region, np.shape(values))
+    voxel_ml = math.prod(voxel_sides(voxel_mm)) / 1000.0
     wanted = number("volume_ml", volume_ml)
     held = np.ones(image.shape) if inside is None else np.where(inside >= INSIDE, inside, 0.0)
     whole = float(held.sum()) * voxel_ml
@@ -156,8 +155,8 @@ def isocontour(
     ValueError
         Arrays that do not fit, and a contour without a voxel, with the largest value there is.
     """
-    image, inside = _image(values), None if region is None else _region(region, np.shape(values))
-    voxel_ml = math.prod(_sides(voxel_mm)) / 1000.0
+    image, inside = _image(values), _region(region, np.shape(values))
+    voxel_ml = math.prod(voxel_sides(voxel_mm)) / 1000.0
     limit, smallest = number("threshold", threshold), number("smallest_ml", smallest_ml)
     if not math.isfinite(limit):
         raise ValueError(f"threshold must be finite, got {threshold}")
@@ -224,21 +223,10 @@ def _image(values: ArrayLike) -> NDArray[np.float64]:
     return image.astype(np.float64)
 
 
-def _region(region: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    coverage = np.asarray(to_numpy(region))
-    if coverage.dtype.kind not in "biuf":
-        raise TypeError(f"region must be bool or coverage from 0 to 1, got an array of {coverage.dtype}")
-    if coverage.shape != shape:
-        raise ValueError(f"region must have the shape of values {shape}, got {coverage.shape}")
-    if not (coverage.min() >= 0 and coverage.max() <= 1 + COVERAGE_ROUNDING):
-        raise ValueError(f"region must be from 0 to 1, got values from {coverage.min()} to {coverage.max()}")
+def _region(region: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    if region is None:
+        return None
+    coverage = coverage_of("region", region, shape)
     if not (coverage >= INSIDE).any():
         raise ValueError("region must hold at least one voxel by half, got none")
-    return np.minimum(coverage.astype(np.float64), 1.0)
-
-
-def _sides(voxel_mm: Any) -> tuple[float, float, float]:
-    sides = tuple(voxel_mm)
-    if len(sides) != 3 or not all(0.0 < side < math.inf for side in sides):
-        raise ValueError(f"voxel_mm must be three positive sides, got {sides}")
-    return float(sides[0]), float(sides[1]), float(sides[2])
+    return coverage

@@ -15,9 +15,12 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
 from mcdose.cli import main
+from mcdose.dvh import dvh
 from mcdose.effect_outputs import write_effect
+from mcdose.grid import Grid
 from mcdose.io.nifti import write_nifti
 from mcdose.io.rtdose import write_rt_dose
+from mcdose.io.structures import read_structures
 from mcdose.radiobiology import Treatment, bed, bed_standard_error, cumulative_bed, eqd2
 
 DOSE = np.random.default_rng(9).uniform(1.0, 90.0, GRID.shape)
@@ -117,6 +120,24 @@ def test_structures_with_uncertainty(dose, tmp_path, capsys):
     assert np.isnan(sigma[0, 0, 0])
 
 
+def test_small_structures_are_cut_below_a_voxel_as_by_mcdose_dose(dose, tmp_path, capsys):
+    fine = Grid(
+        (10, 14, 18),
+        (1.5, 2.036415, 1.25),
+        tuple(o - v / 4 for o, v in zip(GRID.origin_mm, GRID.voxel_mm, strict=True)),
+    )
+    labels = np.zeros(fine.shape)
+    labels[3:8, 3:10, 5:14] = 1
+    nifti(tmp_path / "labels.nii.gz", labels, fine.voxel_mm, fine.origin_mm)
+    coverage = read_structures(tmp_path / "labels.nii.gz", GRID)["label 1"]
+    assert ((coverage > 0.1) & (coverage < 0.9)).any()
+    assert run(tmp_path / "out", dose, *LIVER, "--structures", tmp_path / "labels.nii.gz") == 0
+    figures = summary_of(tmp_path / "out")["structures"]["label 1"]
+    expected = dvh(DOSE, coverage, GRID.voxel_mm, subvoxels=4)
+    assert figures["mean_doses_gy"] == [pytest.approx(expected.mean_gy, rel=1e-5)]
+    assert figures["volume_ml"] == pytest.approx(labels.sum() * fine.voxel_ml, rel=1e-5)
+
+
 def test_treatments_of_two_half_lives_add(dose, tmp_path):
     write_nifti(tmp_path / "first.nii.gz", DOSE[::-1], GRID)
     words = (tmp_path / "first.nii.gz", dose, "--half-life-h", "51", "64.1", *LIVER)
@@ -188,7 +209,7 @@ def test_doses_of_two_patients_or_grids_are_not_added(dose, tmp_path, capsys):
     edit(other / "dose.dcm", FrameOfReferenceUID="1.2.3.99")
     assert run(tmp_path / "out", dose, other / "dose.dcm", *LIVER) == 2
     assert "must share their FrameOfReferenceUID, got 1.2.3.2, 1.2.3.99" in capsys.readouterr().err
-    write_nifti(tmp_path / "small.nii.gz", DOSE[1:], GRID.__class__((4, 7, 9), GRID.voxel_mm, GRID.origin_mm))
+    write_nifti(tmp_path / "small.nii.gz", DOSE[1:], Grid((4, 7, 9), GRID.voxel_mm, GRID.origin_mm))
     assert run(tmp_path / "out", dose, tmp_path / "small.nii.gz", *LIVER) == 2
     assert "must be on the grid of the first dose" in capsys.readouterr().err
 

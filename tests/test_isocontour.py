@@ -143,10 +143,10 @@ def test_small_parts_go_and_holes_are_filled():
     [
         (lambda image: fixed_threshold(image, 1.0), "fraction must be between 0 and 1, got 1.0"),
         (
-            lambda image: fixed_threshold(image, 0.4, np.zeros(image.shape)),
+            lambda image: fixed_threshold(image, 0.4, np.full(image.shape, 0.4)),
             "region must hold at least one voxel by half",
         ),
-        (lambda image: fixed_threshold(image, 0.4, np.ones(3)), "region must have the shape of values"),
+        (lambda image: fixed_threshold(image, 0.4, np.ones(3)), r"region must have the shape \(3, 3, 3\), got \(3,\)"),
         (lambda image: fixed_threshold(image, 0.4, 2 * np.ones(image.shape)), "region must be from 0 to 1"),
         (lambda image: fixed_threshold(np.full((2, 2, 2), np.nan)), "values must be finite, got 8 of 8"),
         (lambda image: fixed_threshold(np.ones(4)), r"values must have three axes \(z, y, x\), got shape \(4,\)"),

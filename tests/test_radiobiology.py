@@ -302,7 +302,7 @@ def test_half_life_of_the_nuclide():
         (lambda: generalised_eud([1.0], 0.0), "a must be finite and not 0, got 0.0"),
         (lambda: generalised_eud([1.0, 2.0], 1.0, [0.0, 0.0]), "coverage must hold at least one voxel"),
         (lambda: generalised_eud([1.0, 2.0], 1.0, [0.0, 1.5]), "coverage must be from 0 to 1"),
-        (lambda: generalised_eud([1.0, 2.0], 1.0, [1.0]), "coverage must have the shape of dose_gy"),
+        (lambda: generalised_eud([1.0, 2.0], 1.0, [1.0]), r"coverage must have the shape \(2,\), got \(1,\)"),
         (lambda: survival_eud([1.0], 0.0), "alpha_per_gy must be positive"),
         (lambda: poisson_tcp([1.0], alpha_per_gy=0.3, clonogens=0.0), "clonogens must be positive"),
         (lambda: lkb_ntcp([1.0], n=0.0, m=0.1, td50_gy=40.0), "n must be positive"),

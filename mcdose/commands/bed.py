@@ -57,7 +57,7 @@ def run_bed(args: argparse.Namespace) -> int:
     from mcdose.io.structures import read_structures
     from mcdose.io.study import study_header
     from mcdose.outputs import to_json
-    from mcdose.radiobiology import cumulative_bed, eqd2
+    from mcdose.radiobiology import cumulative_bed
 
     tissue = _tissue(args)
     half_lives_h = _half_lives(args)
@@ -79,8 +79,7 @@ def run_bed(args: argparse.Namespace) -> int:
             effect = cumulative_bed(
                 treatments, alpha_beta_gy=tissue.alpha_beta_gy, repair_half_time_h=tissue.repair_half_time_h
             )
-        maps = {"bed": effect.bed_gy, "eqd2": eqd2(effect.bed_gy, tissue.alpha_beta_gy)}
-        summary = _summary(args, tissue, treatments, structures, maps, grid, console.warnings)
+        summary = _summary(args, tissue, treatments, structures, effect.bed_gy, grid, console.warnings)
         series = next((image.series for image in images if image.series), None)
         files = write_effect(
             folder,
@@ -169,26 +168,29 @@ def _summary(
     tissue: Tissue,
     treatments: list[Treatment],
     structures: dict[str, Any],
-    maps: dict[str, Any],
+    bed_gy: Any,
     grid: Any,
     warnings: list[str],
 ) -> dict[str, Any]:
-    from mcdose import __version__
-    from mcdose.dvh import dvh
-    from mcdose.radiobiology import lea_catcheside
+    import numpy as np
 
+    from mcdose import __version__
+    from mcdose.radiobiology import eqd2, lea_catcheside
+    from mcdose.summary import structure_curves
+
+    scored = np.ones(grid.shape, dtype=bool)  # a dose map does not say where it is below the density floor
+    doses = [structure_curves(np.asarray(one.dose_gy), structures, scored, grid.voxel_mm) for one in treatments]
     figures = {}
-    for name, coverage in structures.items():
-        curve = dvh(maps["bed"], coverage, grid.voxel_mm)
+    for name, curve in structure_curves(bed_gy, structures, scored, grid.voxel_mm).items():
         figures[name] = {
-            "volume_ml": curve.volume_ml,
-            "mean_doses_gy": [dvh(one.dose_gy, coverage, grid.voxel_mm).mean_gy for one in treatments],
+            "volume_ml": float(structures[name].sum(dtype=np.float64)) * grid.voxel_ml,
+            "mean_doses_gy": [curves[name].mean_gy for curves in doses],
             "mean_bed_gy": curve.mean_gy,
             "d95_bed_gy": curve.d(95),
             "d50_bed_gy": curve.d(50),
             "max_bed_gy": curve.max_gy,
-            "mean_eqd2_gy": dvh(maps["eqd2"], coverage, grid.voxel_mm).mean_gy,
-            "mean_noise_bias_gy": _mean_bias(treatments, tissue, coverage),
+            "mean_eqd2_gy": float(eqd2(curve.mean_gy, tissue.alpha_beta_gy)),
+            "mean_noise_bias_gy": _mean_bias(treatments, tissue, structures[name]),
         }
     return {
         "mcdose_version": __version__,
@@ -208,7 +210,7 @@ def _summary(
         "structures_from": None if args.structures is None else str(args.structures),
         "shape": list(grid.shape),
         "voxel_mm": list(grid.voxel_mm),
-        "max_bed_gy": float(maps["bed"].max()),
+        "max_bed_gy": float(bed_gy.max()),
         "structures": figures,
         "warnings": list(warnings),
     }

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mcdose.arguments import number
 from mcdose.arrays import to_numpy
-
-COVERAGE_ROUNDING = 1e-6  # coverage computed in float32 may exceed 1 by this much
+from mcdose.coverage import coverage_of
 
 
 def positive(name: str, value: Any) -> float:
@@ -54,16 +53,7 @@ def shares(name: str, values: ArrayLike, coverage: ArrayLike | None) -> tuple[ND
     if coverage is None:
         doses = gray(name, found).ravel()
         return doses, np.full(doses.shape, 1.0 / doses.size)
-    weights = np.asarray(to_numpy(coverage))
-    if weights.dtype.kind not in "biuf":
-        raise TypeError(f"coverage must be bool or from 0 to 1, got an array of {weights.dtype}")
-    if weights.shape != found.shape:
-        raise ValueError(f"coverage must have the shape of {name} {found.shape}, got {weights.shape}")
-    if not weights.size or not (weights.min() >= 0 and weights.max() <= 1 + COVERAGE_ROUNDING):
-        ends = (weights.min(), weights.max()) if weights.size else "no voxel"
-        raise ValueError(f"coverage must be from 0 to 1, got {ends}")
+    weights = coverage_of("coverage", coverage, found.shape)
     inside = weights > 0
-    if not inside.any():
-        raise ValueError("coverage must hold at least one voxel, got an empty one")
-    kept = weights[inside].astype(np.float64)
+    kept = weights[inside]
     return gray(name, found[inside]), kept / kept.sum()

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mcdose.arguments import number
 from mcdose.arrays import to_numpy
+from mcdose.coverage import coverage_of, voxel_sides
 from mcdose.nuclides import nuclide as look_up
 
 MIRD_LUNG_KG = 1.0  # lungs of the reference adult with their blood, in use for microspheres
-COVERAGE_ROUNDING = 1e-6  # coverage computed in float32 may exceed 1 by this much
 SHARED = 0.01  # part of the lung counts in voxels that are liver too, from which it is said
+PLANAR = "planar counts are not corrected for attenuation and scatter, and the shunt of them is usually too high"
 FACES = (("inferior", "superior"), ("anterior", "posterior"), ("right", "left"))  # of a grid's axes (z, y, x)
 
 
@@ -149,9 +150,6 @@ def planar_shunt(lungs: PlanarRegion, liver: PlanarRegion) -> LungShunt:
     return _shunt(lungs.geometric_mean("lungs"), liver.geometric_mean("liver"), "planar", notes=(PLANAR,))
 
 
-PLANAR = "planar counts are not corrected for attenuation and scatter, and the shunt of them is usually too high"
-
-
 def image_shunt(
     counts: ArrayLike,
     lung: ArrayLike,
@@ -176,8 +174,8 @@ def image_shunt(
         Arrays that do not fit, empty masks, no counts, a margin that leaves no lung.
     """
     image = _image("counts", counts)
-    lungs, livers = _coverage("lung", lung, image.shape), _coverage("liver", liver, image.shape)
-    sides = _sides(voxel_mm)
+    lungs, livers = coverage_of("lung", lung, image.shape), coverage_of("liver", liver, image.shape)
+    sides = voxel_sides(voxel_mm)
     in_lung, in_liver = float((image * lungs).sum()), float((image * livers).sum())
     notes = []
     both = float((image * np.minimum(lungs, np.maximum(lungs + livers - 1.0, 0.0))).sum())
@@ -198,15 +196,15 @@ def far_lung(
     """Coverage of the lung, 0 within a distance of the liver; arguments as of `image_shunt`."""
     from scipy.ndimage import distance_transform_edt
 
-    lungs = _coverage("lung", lung, None)
-    livers = _coverage("liver", liver, lungs.shape)
+    lungs = coverage_of("lung", lung, np.shape(lung))
+    livers = coverage_of("liver", liver, lungs.shape)
     margin = number("margin_mm", margin_mm)
     if not 0.0 < margin < math.inf:
         raise ValueError(f"margin_mm must be positive and finite, got {margin_mm}")
     solid = livers >= 0.5
     if not solid.any():
         raise ValueError("liver must fill a voxel by half for a distance from it, it fills none")
-    away = distance_transform_edt(~solid, sampling=_sides(voxel_mm))
+    away = distance_transform_edt(~solid, sampling=voxel_sides(voxel_mm))
     return np.where(away > margin, lungs, 0.0)
 
 
@@ -230,8 +228,8 @@ def lung_mass(density_g_cm3: ArrayLike, lung: ArrayLike, voxel_mm: tuple[float, 
     voxel_mm : (dz, dy, dx)
     """
     density = _image("density_g_cm3", density_g_cm3)
-    lungs = _coverage("lung", lung, density.shape)
-    voxel_ml = math.prod(_sides(voxel_mm)) / 1000.0
+    lungs = coverage_of("lung", lung, density.shape)
+    voxel_ml = math.prod(voxel_sides(voxel_mm)) / 1000.0
     grams = float((density * lungs).sum()) * voxel_ml
     volume = float(lungs.sum()) * voxel_ml
     if not grams > 0:
@@ -284,7 +282,7 @@ def lung_dose_of_map(
     """
     found = lung_mass(density_g_cm3, lung, voxel_mm)
     dose = _image("dose_gy", dose_gy)
-    lungs = _coverage("lung", lung, dose.shape)
+    lungs = coverage_of("lung", lung, dose.shape)
     weights = lungs * np.asarray(to_numpy(density_g_cm3), np.float64)
     notes: tuple[str, ...] = ()
     if found.cut:
@@ -346,24 +344,3 @@ def _image(name: str, values: ArrayLike) -> NDArray[np.float64]:
         what = f"{bad} voxels that are not finite" if bad else f"{image.min()}"
         raise ValueError(f"{name} must be finite and not negative, got {what}")
     return image.astype(np.float64)
-
-
-def _coverage(name: str, values: ArrayLike, shape: tuple[int, ...] | None) -> NDArray[np.float64]:
-    coverage = np.asarray(to_numpy(values))
-    if coverage.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be bool or coverage from 0 to 1, got an array of {coverage.dtype}")
-    if coverage.ndim != 3 or coverage.size == 0 or shape not in (None, coverage.shape):
-        raise ValueError(f"{name} must have the shape {shape or '(nz, ny, nx)'}, got {coverage.shape}")
-    lowest, highest = coverage.min(), coverage.max()
-    if not (lowest >= 0 and highest <= 1 + COVERAGE_ROUNDING):
-        raise ValueError(f"{name} must be from 0 to 1, got values from {lowest} to {highest}")
-    if not highest > 0:
-        raise ValueError(f"{name} must hold at least one voxel, got an empty one")
-    return coverage.astype(np.float64)
-
-
-def _sides(voxel_mm: Any) -> tuple[float, float, float]:
-    sides = tuple(voxel_mm)
-    if len(sides) != 3 or not all(0.0 < side < math.inf for side in sides):
-        raise ValueError(f"voxel_mm must be three positive sides, got {sides}")
-    return float(sides[0]), float(sides[1]), float(sides[2])
