@@ -1,5 +1,8 @@
 """RT Dose back as a map: the Gy at their place, in every orientation, and what is refused."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pydicom
 import pytest
@@ -15,6 +18,7 @@ from mcdose.io.dose_map import read_dose, read_relative_uncertainty, require_sam
 from mcdose.io.nifti import write_nifti
 from mcdose.io.read_rtdose import read_rt_dose
 from mcdose.io.rtdose import write_rt_dose
+from mcdose.io.voxelfile import read_voxel_file
 
 
 @pytest.fixture
@@ -188,6 +192,18 @@ def test_feet_first_supine_of_another_maker():
     stored = dataset.pixel_array * float(dataset.DoseGridScaling)
     np.testing.assert_allclose(volume.values, stored[::-1, :, ::-1], rtol=1e-12)
     assert volume.values.max() == pytest.approx(1.62193, rel=1e-5)
+
+
+def test_plastimatch_reads_the_feet_first_dose_alike(tmp_path):
+    if shutil.which("plastimatch") is None:
+        pytest.skip("plastimatch (Debian package of that name) is not installed")
+    file = reference_images() / "odd" / "rtdose" / "RD.TBB_feet_in_supine.dcm"
+    command = ["plastimatch", "convert", "--input-dose-img", str(file), "--output-dose-img", "dose.mha"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    ours, other = read_rt_dose(file).volume, read_voxel_file(tmp_path / "dose.mha")
+    assert other.grid.shape == ours.grid.shape
+    np.testing.assert_allclose(other.grid.corners_mm(), ours.grid.corners_mm(), atol=1e-4)
+    np.testing.assert_allclose(other.values, ours.values, atol=1e-6)
 
 
 # --- dose from any file, and grids that have to be one
