@@ -1,4 +1,4 @@
-"""The command line: `mcdose demo`, `dose`, `compare`, `plan`, `kernel`, `bench` and `doctor`.
+"""The command line; `mcdose --help` lists its commands.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
@@ -79,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
         description="Monte Carlo absorbed dose for radionuclide therapy. Research software, not a medical device.",
     )
     top.add_argument("--version", action="version", version=f"mcdose {__version__}")
+    from mcdose.commands.bed import add_bed
+    from mcdose.commands.contour import add_contour
+
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _add_demo(commands)
     _add_dose(commands)
@@ -87,6 +90,8 @@ def parser() -> argparse.ArgumentParser:
     _add_kernel(commands)
     _add_bench(commands)
     _add_doctor(commands)
+    add_bed(commands)
+    add_contour(commands)
     return top
 
 
