@@ -296,7 +296,7 @@ def _add_plan_voxel(kinds: argparse._SubParsersAction[Parser]) -> None:
     voxel.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
     voxel.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
     voxel.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    voxel.set_defaults(run=run_voxel_plan, target_uncertainty=None, dose_to_water=False)
+    voxel.set_defaults(run=run_voxel_plan, internal_pairs=False, target_uncertainty=None, dose_to_water=False)
 
 
 def _add_kernel(commands: argparse._SubParsersAction[Parser]) -> None:
