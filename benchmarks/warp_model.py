@@ -43,7 +43,7 @@ def _trace(count, work, scores, stack, kinds, flights):  # type: ignore[no-untyp
     """Write kind and flights of each particle of histories 0 .. count - 1, in the order of following; -1 for none."""
     source, world, tables, cuts = work
     for history in range(count):
-        depth, _ = begin(np.uint64(1), np.uint64(history), source, world, stack)
+        depth, _ = begin(np.uint64(1), np.uint64(history), source, world, scores, stack)
         number = 0
         while depth > 0 and number < kinds.shape[1]:
             kinds[history, number] = stack.integers[depth - 1, 0]

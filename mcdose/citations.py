@@ -41,6 +41,8 @@ def citations(result: DoseResult | PointKernel | VoxelKernel | ElectronKernels) 
         simulated, convolved = True, False
         source = result.nuclide if isinstance(result, VoxelKernel) else getattr(result, "source", None)
         media = [(result.medium, find_medium(result.medium).sources if result.medium in known_media() else ())]
+    if isinstance(source, str):
+        source = source.removesuffix(", betas only")  # of a composed kernel
     lines = [line.format(version=result.provenance["mcdose"]) for line in METHOD[: None if simulated else 1]]
     if convolved:
         lines += [*CONVOLUTION, *SCALINGS.get(result.provenance["density_scaling"], ())]

@@ -1,4 +1,4 @@
-"""The command line: `mcdose demo`, `mcdose dose`, `mcdose compare`, `mcdose kernel`, `mcdose bench`, `mcdose doctor`.
+"""The command line; `mcdose --help` lists its commands.
 
 Exit codes: 0 done; 2 bad arguments, bad input or an output that exists; 130 interrupted; 1 a defect in mcdose.
 Heavy libraries are imported by the commands, so that `mcdose --help` answers at once.
@@ -79,13 +79,19 @@ def parser() -> argparse.ArgumentParser:
         description="Monte Carlo absorbed dose for radionuclide therapy. Research software, not a medical device.",
     )
     top.add_argument("--version", action="version", version=f"mcdose {__version__}")
+    from mcdose.commands.bed import add_bed
+    from mcdose.commands.contour import add_contour
+
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _add_demo(commands)
     _add_dose(commands)
     _add_compare(commands)
+    _add_plan(commands)
     _add_kernel(commands)
     _add_bench(commands)
     _add_doctor(commands)
+    add_bed(commands)
+    add_contour(commands)
     return top
 
 
@@ -246,6 +252,53 @@ def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
     compare.set_defaults(run=run_compare)
 
 
+def _add_plan(commands: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.plan_options import add_plan_kinds
+
+    plan = commands.add_parser(
+        "plan",
+        help="activity from doses, doses from activity, limits",
+        description="Activity that gives a dose, doses that an activity gives, and what guidelines ask. Research "
+        "software: it informs and does not prescribe.",
+    )
+    kinds = plan.add_subparsers(dest="kind", required=True, metavar="KIND", parser_class=Parser)
+    add_plan_kinds(kinds)
+    _add_plan_voxel(kinds)
+
+
+def _add_plan_voxel(kinds: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.plan_options import add_budget_options, add_limit_options
+    from mcdose.commands.plan_voxel import run_voxel_plan
+
+    voxel = kinds.add_parser(
+        "voxel",
+        help="compartments beside the dose map of a patient",
+        description="Compute the dose in a patient as mcdose dose does, and show tumours and normal liver by voxels "
+        "and by compartments, with limits and uncertainty.",
+    )
+    _add_images(voxel, required=False)
+    voxel.add_argument("--demo", action="store_true", help="the phantom that mcdose brings along, instead of images")
+    voxel.add_argument("--liver", metavar="NAME", help="structure: whole liver, with tumours")
+    voxel.add_argument("--tumours", metavar="NAME", nargs="+", help="structures")
+    voxel.add_argument("--lungs", metavar="NAME", help="structure")
+    voxel.add_argument(
+        "--v-gy", type=_positive, nargs="+", default=(), metavar="GY", help="doses whose volumes are wanted"
+    )
+    add_limit_options(voxel)
+    add_budget_options(voxel)
+    _add_method_options(voxel)
+    voxel.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
+    voxel.add_argument("--histories", type=_histories, metavar="N", help="decays to simulate (1e7, 4e6 with --demo)")
+    voxel.add_argument("--calibration", metavar="FILE", help="CT number to density and medium, JSON (Schneider 2000)")
+    voxel.add_argument("--seed", type=_seed, default=0, metavar="N", help="(%(default)s)")
+    voxel.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
+    voxel.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, cuda:0,1 or cuda:all (%(default)s)")
+    voxel.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
+    voxel.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
+    voxel.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    voxel.set_defaults(run=run_voxel_plan, internal_pairs=False, target_uncertainty=None, dose_to_water=False)
+
+
 def _add_kernel(commands: argparse._SubParsersAction[Parser]) -> None:
     from mcdose.commands.kernel import run_point, run_voxel, shell_edges
 
@@ -359,7 +412,14 @@ def _add_method_options(command: argparse.ArgumentParser) -> None:
 
 def _add_run_options(command: argparse.ArgumentParser, default_histories: str) -> None:
     command.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
-    command.add_argument("--histories", type=_histories, metavar="N", help=f"decays to simulate ({default_histories})")
+    command.add_argument(
+        "--internal-pairs",
+        action="store_true",
+        help="with the electron-positron pairs of the decay (Y-90: 32 in a million)",
+    )
+    command.add_argument(
+        "--histories", type=_histories, metavar="N", help=f"emissions of decays to simulate ({default_histories})"
+    )
     command.add_argument(
         "--target-uncertainty",
         type=_fraction,

@@ -17,6 +17,7 @@ from mcdose.summary import (
     blur_notes,
     finite_or_none,
     mean_density,
+    photon_notes,
     run_figures,
     structure_curves,
     structure_figures,
@@ -40,6 +41,10 @@ LUNG_NOTE = (
     "kernel with the target's density lets too little leave and is too high; without density it is too low by the "
     "ratio of the densities. Published: +17, +20 and -60 % from Monte Carlo in patients (Mikell 2015), -27, -28 and "
     "-88 % in a phantom (d'Andrea 2024), of which mcdose does not reproduce the second: docs/comparison.md."
+)
+OTHER_LUNG_NOTE = (
+    "{name}: mean density {density:.2f} g/cm3. No kernel of a uniform medium is right there, neither for electrons, "
+    "which reach further than in tissue, nor for photons: docs/comparison.md has figures of Y-90, Lu-177 and I-131."
 )
 
 
@@ -149,7 +154,7 @@ def summarise_comparison(
         "structures": methods[ways[0].key]["structures"],
         "methods": methods,
         "comparisons": {key: _comparison(pair, parts) for key, pair in pairs.items()},
-        "notes": notes(case, parts),
+        "notes": [*photon_notes(reference), *notes(case, parts, reference.provenance.get("nuclide"))],
         "warnings": list(dict.fromkeys(itertools.chain(warnings, *(result.warnings for result in results.values())))),
         "inputs": case.origin,
         "provenance": reference.provenance,
@@ -157,10 +162,15 @@ def summarise_comparison(
     return summary, curves
 
 
-def notes(case: Case, parts: Mapping[str, NDArray[Any]]) -> list[str]:
+def notes(case: Case, parts: Mapping[str, NDArray[Any]], nuclide: str | None) -> list[str]:
     """Return what a reader of a comparison has to know."""
     light = [(name, density) for name in parts if (density := mean_density(case, name)) < LIGHT_G_CM3]
-    return [*blur_notes(case), NOISE_NOTE, *(LUNG_NOTE.format(name=name, density=density) for name, density in light)]
+    told = LUNG_NOTE if nuclide == "Y-90" else OTHER_LUNG_NOTE
+    return [
+        *blur_notes(case, nuclide),
+        NOISE_NOTE,
+        *(told.format(name=name, density=density) for name, density in light),
+    ]
 
 
 def _comparison(pair: Mapping[str, DoseComparison], parts: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

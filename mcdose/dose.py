@@ -16,9 +16,11 @@ from mcdose.arrays import home_of
 from mcdose.devices import choose_devices
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
+from mcdose.nuclides import Nuclide
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.problem import TARGET_ABOVE, Problem, check_problem, reports_dose
+from mcdose.reach import photon_fraction
 from mcdose.result import DoseResult
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def absorbed_dose(
     tia_bq_s: ArrayLike,
     voxel_mm: Sequence[float],
     *,
-    nuclide: str = "Y-90",
+    nuclide: str | Nuclide = "Y-90",
     density_g_cm3: ArrayLike | None = None,
     medium: str | Medium | ArrayLike = "water",
     media: Sequence[str | Medium] | None = None,
@@ -73,7 +75,7 @@ def absorbed_dose(
         Time-integrated activity per voxel, that is decays. The source point is uniform in its voxel; outside the
         grid is vacuum.
     voxel_mm : (dz, dy, dx) [mm]
-    nuclide : str
+    nuclide : name, file or Nuclide
     density_g_cm3 : array_like, shape (nz, ny, nx), or float [g/cm3], optional
         None takes each medium's own density. Voxels of zero density are vacuum.
     medium : str, Medium, or integer array_like, shape (nz, ny, nx)
@@ -188,16 +190,16 @@ def absorbed_dose(
                 return np.ones(len(of))
             from mcdose.stopping_ratio import water_to_medium
 
-            return water_to_medium(of, named.name, parameters.delta_cut_mev)
+            return water_to_medium(of, named, parameters.delta_cut_mev)
 
-        provenance = _provenance(problem, named.name, method, dose_to_water, density_floor_g_cm3)
+        provenance = _provenance(problem, named, method, dose_to_water, density_floor_g_cm3)
 
         if method == "local-deposition":
             from mcdose.local_deposition import local_deposition
 
             return local_deposition(
                 problem,
-                named.name,
+                named,
                 gy_kg_per_gbq,
                 density_scaling,
                 density_floor_g_cm3,
@@ -213,19 +215,21 @@ def absorbed_dose(
 
             choices = Choices(density_scaling, chosen_medium, precision, max_memory, devices[0], thread_count(threads))
             return voxel_convolution(
-                problem, named.name, choices, density_floor_g_cm3, checked_regions, to_reported, provenance
+                problem, named, choices, density_floor_g_cm3, checked_regions, to_reported, provenance
             )
 
+        from mcdose.emission_table import emission_table
         from mcdose.maps import Scale
         from mcdose.monte_carlo import DEFAULT_HISTORIES, Request, run
 
         if histories is None and target_uncertainty is None:
             histories = DEFAULT_HISTORIES
         request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads), devices)
-        scale = Scale(problem.total_decays, density_floor_g_cm3, to_reported(problem.media))
+        table = emission_table(named)
+        scale = Scale(problem.total_decays, density_floor_g_cm3, to_reported(problem.media), table.per_decay)
         return run(
             problem,
-            named.name,
+            table,
             request,
             scale,
             parameters,
@@ -252,7 +256,7 @@ def check_scaling(method: str, density_scaling: str, kernel_medium: str | Medium
     return kernel_medium if isinstance(kernel_medium, Medium) else find_medium(kernel_medium)
 
 
-def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:
+def _provenance(problem: Problem, nuclide: Nuclide, method: str, dose_to_water: bool, floor: float) -> dict[str, Any]:
     """Return versions and choices, plain JSON types."""
     import numba
 
@@ -262,9 +266,10 @@ def _provenance(problem: Problem, nuclide_name: str, method: str, dose_to_water:
         "numpy": np.__version__,
         "numba": numba.__version__,
         "method": method,
-        "nuclide": nuclide_name,
-        "mean_electron_energy_mev": find_nuclide(nuclide_name).mean_electron_energy_mev,
-        "half_life_s": find_nuclide(nuclide_name).half_life_s,
+        "nuclide": nuclide.name,
+        "mean_electron_energy_mev": nuclide.mean_electron_energy_mev,
+        "photon_fraction": photon_fraction(nuclide),
+        "half_life_s": nuclide.half_life_s,
         "media": [
             {
                 "name": medium.name,

@@ -15,6 +15,8 @@ from mcdose.kernel import PointKernel
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from mcdose.nuclides import Nuclide
+
 Array = NDArray[np.float64]
 CELLS = 256  # energies that stand for a spectrum
 
@@ -60,7 +62,9 @@ class ElectronKernels:
         Parameters
         ----------
         source : nuclide name, energy [MeV], or (energies [MeV], density)
-            A density is linear between energies that ascend, in any unit: the kernel is per electron.
+            A density is linear between energies that ascend, in any unit: the kernel is per electron. Of a nuclide only
+            the betas are composed; unless a decay emits one beta and nothing else, the kernel's source is
+            "Lu-177, betas only", which `voxel_kernel` does not take for the nuclide's.
         shell_edges_mm : (n + 1,) mm, ascending from 0, optional
             None: 120 shells to 1.2 ranges of the highest energy, then 60 in equal ratios to 2 m, as the grid has.
         density_g_cm3 : float, optional
@@ -119,7 +123,9 @@ class ElectronKernels:
             from mcdose.nuclides import nuclide
 
             named = nuclide(source)
-            name, source = named.name, named.spectrum
+            if not named.has_betas:
+                raise ValueError(f"source must emit betas, which are all that is composed, got {named.name}")
+            name, source = _name_of_betas(named), named.spectrum
         try:
             energy, density = (np.asarray(part, np.float64) for part in source)  # type: ignore[union-attr]
         except (TypeError, ValueError):
@@ -177,6 +183,13 @@ class ElectronKernels:
             part[:, :, 2 * k + 1] = amounts * row_part * outer
         ends = np.arange(radii.size + 1) * (4 * energies.size)
         return csr_matrix((part.ravel(), index.ravel(), ends), (radii.size, count * nodes))
+
+
+def _name_of_betas(nuclide: Nuclide) -> str:
+    """Return what a kernel of betas is called: the nuclide if a decay is one beta, else "..., betas only"."""
+    others = sum(mev for kind, mev in nuclide.mean_energies_mev.items() if kind != "beta")
+    whole = others == 0.0 and abs(nuclide.spectrum.electrons_per_decay - 1.0) < 1e-3
+    return nuclide.name if whole else f"{nuclide.name}, betas only"
 
 
 def _cells_of(energy: Array, density: Array) -> tuple[Array, Array]:

@@ -68,6 +68,8 @@ _FROM_PROVENANCE = {
 def table_hashes() -> dict[str, str]:
     """Return the sha256 of every table of `mcdose/data` that a kernel can depend on, by file name."""
     tables = [path for path in sorted(DATA_FOLDER.rglob("*")) if path.suffix in (".csv", ".h5", ".toml")]
+    others = {DATA_FOLDER / "sirt", DATA_FOLDER / "radiobiology"}  # figures of plans and of effects
+    tables = [path for path in tables if not others & set(path.parents)]
     return {path.relative_to(DATA_FOLDER).as_posix(): file_sha256(path) for path in tables}
 
 

@@ -17,7 +17,7 @@ def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
     """Return the kernel of all the histories of several runs of `dose_point_kernel`.
 
     The energy is exact where each run left less than 2^19 MeV in a shell, else right to 2^-51: the sum of a run is a
-    whole number of quanta of 2^-32 MeV, found again from its mean. The
+    whole number of quanta of 2^-32 MeV, found again from its mean, which is of a decay of so many histories. The
     standard error is that of all batches, to rounding (in runs of two or three batches that happen to be equal to
     2^-16 MeV, to a thousandth). The deviations are those of the runs, weighted by their histories: runs are
     independent, so the sums of products estimate the same covariance.
@@ -53,21 +53,22 @@ def merge_point_kernels(kernels: Sequence[PointKernel]) -> PointKernel:
         return model
     histories = sum(kernel.histories for kernel in ordered)
     batches = histories // BATCH
+    per_decay = float(model.provenance.get("histories_per_decay", 1.0))
     quanta = [0] * model.energy_mev.size
     squares = np.zeros(model.energy_mev.size)  # of the batches' sums, MeV2
     for kernel in ordered:
-        total = kernel.energy_mev * kernel.histories
+        total = kernel.energy_mev / per_decay * kernel.histories
         for shell, value in enumerate(total):
             quanta[shell] += round(float(value) * 2**32)
         own = kernel.histories // BATCH
-        spread = (kernel.standard_error_mev * kernel.histories) ** 2 * (own - 1) if own > 1 else 0.0
+        spread = (kernel.standard_error_mev / per_decay * kernel.histories) ** 2 * (own - 1) if own > 1 else 0.0
         squares += (spread + total**2) / own
     energy = np.array([float(value) for value in quanta]) * 2.0**-32
     variance = (batches * squares - energy**2) / (batches - 1)
     return PointKernel(
         model.shell_edges_mm,
-        energy / histories,
-        np.sqrt(np.maximum(variance, 0.0)) / histories,
+        energy / histories * per_decay,
+        np.sqrt(np.maximum(variance, 0.0)) / histories * per_decay,
         _deviations(ordered, histories),
         model.emitted_mev,
         model.source,

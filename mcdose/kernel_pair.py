@@ -1,4 +1,4 @@
-"""A point kernel as two voxel kernels for a grid: fine where the electrons reach, coarse beyond."""
+"""A point kernel as two voxel kernels for a grid: fine close to the source, coarse beyond."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mcdose.arrays import module_of
 from mcdose.convolution.even_kernel import EvenKernel
-from mcdose.electron_data import csda_range
 from mcdose.kernel import PointKernel
 from mcdose.known_kernel import known_or_simulated
 from mcdose.media import Medium
-from mcdose.nuclides import nuclide as find_nuclide
-from mcdose.problem import slabs
+from mcdose.nuclides import Nuclide
+from mcdose.reach import electron_reach_mm, photon_fraction
 from mcdose.shell_integration import integrated_octant
+from mcdose.smooth_voxels import coarse_shape
 
 PAIRS_KEPT = 8
 LONGER = 1.25  # than asked for may a coarse voxel be, to fit the grid
+PHOTONS_COUNT = 1e-3  # of the energy, from which the dose of photons is folded smoothly
+FINE_VOXELS = 12.0  # of the grid that the smooth split is away, at least
+COARSE = 0.25  # of the split is a coarse voxel then, at most
+SMALL_GRID = 48  # voxels along an axis, up to which none are merged then
 
 _kept: dict[Any, KernelPair] = {}
 _lock = Lock()
@@ -31,22 +34,24 @@ class KernelPair(NamedTuple):
 
     Parameters
     ----------
-    near : in the voxels of the grid, from the shells that electrons reach; cut where the grid cannot use more
-    far : in coarse voxels, from all other shells: bremsstrahlung
+    near : in the voxels of the grid, to the split; cut where the grid cannot use more
+    far : in coarse voxels, all that is not near: photons
     merge : (z, y, x), how many voxels of the grid a coarse one is long
-    split_mm : radius between the two
+    smooth : the coarse voxels are those of `smooth_voxels`, else of `coarse_voxels`
+    split_mm : radius beyond which near has nothing
     point : the point kernel
     """
 
     near: EvenKernel
     far: EvenKernel
     merge: tuple[int, int, int]
+    smooth: bool
     split_mm: float
     point: PointKernel
 
 
 def kernel_pair(
-    nuclide: str,
+    nuclide: Nuclide,
     medium: Medium,
     density_g_cm3: float,
     voxel_mm: tuple[float, float, float],
@@ -55,9 +60,17 @@ def kernel_pair(
 ) -> KernelPair:
     """Return the kernels of a medium for a grid; the last few are kept.
 
-    The split is the first edge of a shell at or beyond the CSDA range of the highest energy; coarse voxels are about
-    half as long, and the coarse kernel reaches across the whole grid. Beyond the split there is only the dose of
-    bremsstrahlung, 1e-5 of the largest and less. Coarse voxels change it: docs/comparison.md says by how much.
+    Where the nuclide emits betas alone, the split is the first edge of a shell at or beyond the CSDA range of the
+    highest energy; coarse voxels are about half as long, and the coarse kernel reaches across the whole grid. Beyond
+    the split there is only the dose of bremsstrahlung, 1e-5 of the largest and less.
+
+    Where photons carry more than 1e-3 of the energy, their dose counts and is smooth but close to the source, where it
+    goes with 1/r2. The far kernel is then that of all shells beyond the split a, and within it a polynomial that goes
+    on from it with the same slope and curvature, (3 - 3 r2/a2 + r4/a4)/a2; the near kernel has the rest, which ends in
+    nothing at a. So neither has an edge. The split is 12 voxels or the CSDA range away, whichever is more, and a coarse
+    voxel is at most a quarter of it.
+
+    What coarse voxels change: docs/comparison.md says by how much.
 
     Parameters
     ----------
@@ -75,7 +88,7 @@ def kernel_pair(
 
 
 def _pair(
-    nuclide: str,
+    nuclide: Nuclide,
     medium: Medium,
     density_g_cm3: float,
     voxel_mm: Any,
@@ -84,16 +97,63 @@ def _pair(
 ) -> KernelPair:
     point = known_or_simulated(nuclide, medium, None, simulate)
     edges = point.shell_edges_mm * (point.density_g_cm3 / density_g_cm3)
-    reach = 10.0 * float(csda_range(medium, find_nuclide(nuclide).end_point_mev)) / density_g_cm3
+    reach = electron_reach_mm(nuclide, medium, density_g_cm3)
+    if photon_fraction(nuclide) > PHOTONS_COUNT:
+        return _smooth_pair(point, edges, reach, voxel_mm, shape)
     first_far = min(int(np.searchsorted(edges, reach)), point.energy_mev.size)
     split = float(edges[first_far])
-    half = tuple(min(int(split / side) + 1, size - 1) for side, size in zip(voxel_mm, shape, strict=True))
-    near = _even(edges[: first_far + 1], point.energy_mev[:first_far], voxel_mm, half)
-    merge = tuple(_merge(0.5 * split / side, size) for side, size in zip(voxel_mm, shape, strict=True))
+    near = _near(edges[: first_far + 1], point.energy_mev[:first_far], voxel_mm, shape)
+    merge: Any = tuple(_merge(0.5 * split / side, size) for side, size in zip(voxel_mm, shape, strict=True))
     coarse = tuple(side * count for side, count in zip(voxel_mm, merge, strict=True))
     across = tuple(-(-size // count) - 1 for size, count in zip(shape, merge, strict=True))
     beyond = np.where(np.arange(point.energy_mev.size) < first_far, 0.0, point.energy_mev)
-    return KernelPair(near, _even(edges, beyond, coarse, across), merge, split, point)  # type: ignore[arg-type]
+    return KernelPair(near, _even(edges, beyond, coarse, across), merge, False, split, point)
+
+
+def _smooth_pair(point: PointKernel, edges: NDArray[np.float64], reach: float, voxel_mm: Any, shape: Any) -> KernelPair:
+    """Return a pair without an edge between near and far; see `kernel_pair`."""
+    wanted = max(reach, FINE_VOXELS * float(np.prod(voxel_mm)) ** (1.0 / 3.0))
+    split = float(edges[min(int(np.searchsorted(edges, wanted)), edges.size - 1)])
+    sizes = list(zip(voxel_mm, shape, strict=True))
+    merge: Any = tuple(1 if size <= SMALL_GRID else max(1, int(COARSE * split / side)) for side, size in sizes)
+    coarse = tuple(side * count for side, count in zip(voxel_mm, merge, strict=True))
+    across = coarse_shape(shape, merge)  # one more than the grid needs, for the differences
+    smooth = smooth_part(edges, point.energy_mev, split)
+    far = sharpened(_octant(edges, smooth, coarse, across), merge)
+    near = _near(edges, point.energy_mev - smooth, voxel_mm, shape, split)
+    return KernelPair(near, EvenKernel(far), merge, True, split, point)
+
+
+def smooth_part(edges_mm: NDArray[np.float64], energy_mev: NDArray[np.float64], split_mm: float) -> NDArray[np.float64]:
+    """Return the energy of shells that a kernel without an edge has: all beyond a split, a polynomial within.
+
+    Beyond the split a the energy per length, e, is about constant, for the fluence of photons goes with 1/r2. Within it
+    is e (3 (r/a)^2 - 3 (r/a)^4 + (r/a)^6), never more than there is: the expansion of 1/r2 at a, so value, slope and
+    curvature go on. e is the mean from 0.8 to 1.25 a.
+    """
+    inside = np.concatenate([[0.0], np.cumsum(energy_mev)])
+    low, high = 0.8 * split_mm, min(1.25 * split_mm, float(edges_mm[-1]))
+    per_mm = float(np.diff(np.interp([low, high], edges_mm, inside))[0]) / (high - low)
+    part = np.minimum(edges_mm / split_mm, 1.0)
+    inner = per_mm * split_mm * np.diff(part**3 - 0.6 * part**5 + part**7 / 7.0)
+    return np.where(edges_mm[1:] <= split_mm, np.minimum(inner, energy_mev), energy_mev)
+
+
+def sharpened(octant: NDArray[np.float64], merge: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Return a far kernel, one shorter, narrower by the variance that coarse voxels add to it.
+
+    Integrated over source and target voxels of length c, not c/m, it is wider by c2 (1 - 1/m2) / 6 along an axis.
+    A second difference times a twelfth of 1 - 1/m2 takes that off.
+    """
+    kept = octant[:-1, :-1, :-1]
+    sharp = kept.copy()
+    for axis, count in enumerate(merge):
+        line = np.moveaxis(octant, axis, 0)
+        before = np.concatenate([line[1:2], line[:-2]])
+        second = np.moveaxis(before - 2.0 * line[:-1] + line[1:], 0, axis)
+        second = second[tuple(slice(0, size) for size in kept.shape)]
+        sharp -= (1.0 - 1.0 / count**2) / 12.0 * second
+    return np.maximum(sharp, 0.0)
 
 
 def _merge(wanted: float, size: int) -> int:
@@ -103,97 +163,23 @@ def _merge(wanted: float, size: int) -> int:
     return min(range(lowest, highest + 1), key=lambda count: (-size % count, count))
 
 
+def _near(
+    edges_mm: NDArray[np.float64], energy_mev: NDArray[np.float64], voxel_mm: Any, shape: Any, split_mm: float = 0.0
+) -> EvenKernel:
+    """Return what shells hold in voxels of the grid, to the last edge or the split."""
+    reach = split_mm or float(edges_mm[-1])
+    half = tuple(min(int(reach / side) + 1, size - 1) for side, size in zip(voxel_mm, shape, strict=True))
+    return _even(edges_mm, energy_mev, voxel_mm, half)
+
+
 def _even(
     edges_mm: NDArray[np.float64], energy_mev: NDArray[np.float64], voxel_mm: Any, half: tuple[int, ...]
 ) -> EvenKernel:
+    return EvenKernel(_octant(edges_mm, energy_mev, voxel_mm, half))
+
+
+def _octant(
+    edges_mm: NDArray[np.float64], energy_mev: NDArray[np.float64], voxel_mm: Any, half: tuple[int, ...]
+) -> NDArray[np.float64]:
     columns = np.ascontiguousarray(energy_mev[:, None])
-    return EvenKernel(integrated_octant(np.ascontiguousarray(edges_mm), columns, voxel_mm, half)[..., 0])
-
-
-def merged(values: Any, merge: tuple[int, int, int]) -> Any:
-    """Share what voxels hold between coarse voxels, float64: sum and centre stay where they are.
-
-    Each voxel gives to the two coarse ones whose middles lie on either side, by its distance from them, along every
-    axis; before the first middle and behind the last all goes to that one.
-    """
-    module = module_of(values)
-    low, high, weight = _between(values.shape[0], merge[0])
-    coarse = module.zeros(tuple(-(-size // count) for size, count in zip(values.shape, merge, strict=True)))
-    for part in slabs(values):
-        planes = _shared(values[part].astype(np.float64), merge[2], module)
-        planes = _shared(planes.swapaxes(1, 2), merge[1], module).swapaxes(1, 2)
-        for z, plane in zip(range(part.start, part.stop), planes, strict=True):
-            coarse[low[z]] += (1.0 - weight[z]) * plane
-            coarse[high[z]] += weight[z] * plane
-    return coarse
-
-
-def _shared(values: Any, count: int, module: Any) -> Any:
-    """Share the last axis between coarse voxels; see `merged`."""
-    if count == 1:
-        return values
-    *others, size = values.shape
-    coarse = -(-size // count)
-    padded = module.zeros((*others, coarse * count))
-    padded[..., :size] = values
-    parts = padded.reshape(*others, coarse, count)
-    off = (np.arange(count) + 0.5) / count - 0.5
-    before, after = ((parts * module.asarray(np.maximum(0.0, side))).sum(axis=-1) for side in (-off, off))
-    found = parts.sum(axis=-1)
-    found[..., 1:] -= before[..., 1:]
-    found[..., :-1] += before[..., 1:]
-    found[..., :-1] -= after[..., :-1]
-    found[..., 1:] += after[..., :-1]
-    return found
-
-
-class Spread:
-    """Energy of coarse voxels spread over the voxels of a grid: linear between their middles, none lost.
-
-    Parameters
-    ----------
-    coarse : (cz, cy, cx) float64 energy, of which is spread what the grid holds of each coarse voxel; it is changed
-    shape : of the grid
-    merge : see `KernelPair`
-    """
-
-    def __init__(self, coarse: Any, shape: tuple[int, int, int], merge: tuple[int, int, int]) -> None:
-        module = module_of(coarse)
-        sizes = list(zip(shape, merge, strict=True))
-        lines = [_Between(size, count, module) for size, count in sizes]
-        spread, kept = coarse, coarse
-        for line, (size, count) in zip(reversed(lines), reversed(sizes), strict=True):
-            held = np.minimum(count, size - count * np.arange(spread.shape[-1])) / count
-            spread, kept = (spread * line.shares).sum(axis=-1), (kept * module.asarray(held)).sum(axis=-1)
-        total = float(spread)
-        coarse *= float(kept) / total / float(np.prod(merge)) if total > 0.0 else 0.0  # in place: it can be large
-        self._coarse = coarse
-        self._z, self._y, self._x = lines
-
-    def planes(self, part: slice) -> Any:
-        """Return the energy in the voxels of some planes, (planes, ny, nx) float64."""
-        return self._x.along(self._y.along(self._z.along(self._coarse, 0, part), 1), 2)
-
-
-class _Between:
-    """Linear interpolation along a line: from coarse voxels, at their middles, to the middle of each voxel."""
-
-    def __init__(self, size: int, count: int, module: Any) -> None:
-        low, high, weight = _between(size, count)
-        coarse = -(-size // count)
-        shares = np.bincount(low, 1.0 - weight, coarse) + np.bincount(high, weight, coarse)
-        self.shares = module.asarray(shares / count)  # of the energy density of each coarse voxel
-        self._low, self._high, self._weight = (module.asarray(values) for values in (low, high, weight))
-
-    def along(self, values: Any, axis: int, part: slice = slice(None)) -> Any:
-        weight = self._weight[part].reshape(tuple(-1 if k == axis else 1 for k in range(3)))
-        low = values.take(self._low[part], axis=axis)
-        return low + weight * (values.take(self._high[part], axis=axis) - low)
-
-
-def _between(size: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the coarse voxels with middles before and behind each voxel of a line, and the weight of the second."""
-    coarse = -(-size // count)
-    place = np.clip((np.arange(size) + 0.5) / count - 0.5, 0.0, coarse - 1.0)
-    low = np.minimum(place.astype(np.int64), max(coarse - 2, 0))
-    return low, np.minimum(low + 1, coarse - 1), place - low
+    return integrated_octant(np.ascontiguousarray(edges_mm), columns, voxel_mm, half)[..., 0]

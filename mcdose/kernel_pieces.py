@@ -17,6 +17,7 @@ from mcdose.kernel_file import kept_kernel, save_kernel, table_hashes
 from mcdose.kernel_merge import merge_point_kernels
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
+from mcdose.nuclides import Nuclide
 from mcdose.point_kernel import BATCH, dose_point_kernel
 
 if TYPE_CHECKING:
@@ -29,6 +30,36 @@ PIECE = 1 << 20  # histories, whole batches
 NOT_PHYSICS = {"commands", "io", "__init__", "__main__", "case", "cli", "citations", "dvh", "errors", "kernel"}
 NOT_PHYSICS |= {"calibration", "grid", "kernel_file", "kernel_merge", "outputs", "phantom", "regions", "resample"}
 NOT_PHYSICS |= {"summary", "voxel_kernel", "electron_kernels", "kernel_pieces", "kernel_plot"}
+NOT_PHYSICS |= {
+    "bench",
+    "coarse_voxels",
+    "comparison",
+    "comparison_outputs",
+    "comparison_summary",
+    "convolution",
+    "dose_grid",
+    "dose_pair",
+}
+NOT_PHYSICS |= {
+    "gamma",
+    "gamma_search",
+    "kernel_pair",
+    "known_kernel",
+    "local_deposition",
+    "methods",
+    "oblique_overlap",
+}
+NOT_PHYSICS |= {
+    "registered",
+    "report",
+    "result_files",
+    "shell_integration",
+    "smooth_voxels",
+    "subvoxels",
+    "time_activity",
+    "time_curve",
+}
+NOT_PHYSICS |= {"time_points", "voxel_convolution", "dose"}
 
 
 def code_hash() -> str:
@@ -43,7 +74,7 @@ def code_hash() -> str:
 
 
 def point_kernel_in_pieces(
-    source: str | float,
+    source: str | float | Nuclide,
     medium: str | Medium = "water",
     *,
     density_g_cm3: float | None = None,
@@ -80,9 +111,11 @@ def point_kernel_in_pieces(
 
     chosen = medium if isinstance(medium, Medium) else find_medium(medium)
     edges = None if shell_edges_mm is None else [float(edge) for edge in shell_edges_mm]
-    about = (source, chosen.identity, density_g_cm3, edges, seed, code_hash())
+    named = source.name if isinstance(source, Nuclide) else source
+    whose = (source.name, source.identity) if isinstance(source, Nuclide) else source
+    about = (whose, chosen.identity, density_g_cm3, edges, seed, code_hash())
     key = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
-    own = (folder or cache_root() / "kernel-pieces") / f"{source}_{chosen.name}-{key}".replace("/", "_")
+    own = (folder or cache_root() / "kernel-pieces") / f"{named}_{chosen.name}-{key}".replace("/", "_")
     total = -(-histories // BATCH) * BATCH
     parts: list[PointKernel] = []
     files: list[Path] = []

@@ -24,6 +24,8 @@ log = logging.getLogger("mcdose")
 
 ENDINGS = (".png", ".svg", ".pdf")
 MAIN_PART = 1e-3  # of the maximum: where the linear panels end
+ABOVE_PHOTONS = 3.0  # times the dE/dr of photons alone: the same
+PHOTONS_ALONE_G_CM2 = (1.5, 3.0)  # out of reach of electrons of 3 MeV, and before photons are much attenuated
 RATIO_FROM = 0.1  # of the maximum: what the axis of ratios is made to hold
 MOST_POINTS = 20_000  # of a voxel kernel
 OWN = "black"
@@ -86,6 +88,9 @@ def _reference_file() -> Path | None:
 def point_kernel_figure(kernel: PointKernel) -> Figure:
     """Draw dE/dr of a point kernel: the electrons' part on linear axes, everything on logarithmic ones.
 
+    Where photons carry more than electrons there is still a first panel of the electrons, for it ends where dE/dr has
+    fallen to three times that of the photons.
+
     dE/dr = 4 pi rho r^2 D(r), the dose weighted by r^2. The band is 1 sigma. Where `references` has other codes, they
     are drawn along, with the ratio to each.
     """
@@ -97,7 +102,7 @@ def point_kernel_figure(kernel: PointKernel) -> Figure:
     value, error = kernel.energy_mev / width, kernel.standard_error_mev / width
     codes = references(kernel)
     main = value > MAIN_PART * value.max()
-    end = float(edges[1:][main].max())
+    end = _end_of_electrons(kernel, value)
     per = "decay" if isinstance(kernel.source, str) else "electron"
     label = f"dE/dr = 4πρr²D(r), MeV/mm per {per}"
 
@@ -122,7 +127,7 @@ def point_kernel_figure(kernel: PointKernel) -> Figure:
     linear.set_ylim(bottom=0.0)
     scaled = "; other codes scaled to the same emitted energy" if codes else ""
     linear.set_title(f"within the range of the electrons{scaled}", fontsize=9)
-    tail.set_title("to the tail of bremsstrahlung", fontsize=9)
+    tail.set_title("to the tail of the photons", fontsize=9)
     tail.set(xscale="log", yscale="log", xlim=(edges[1] / 2.0, edges[-1]))
     tail.set_ylim(value[value > 0.0].min() / 2.0, 2.0 * value.max())
     if codes:
@@ -133,6 +138,16 @@ def point_kernel_figure(kernel: PointKernel) -> Figure:
         linear.set_xlabel("radius, mm")
     tail.set_xlabel("radius, mm")
     return figure
+
+
+def _end_of_electrons(kernel: PointKernel, value: NDArray[np.float64]) -> float:
+    """Return the radius [mm] where dE/dr has fallen to little, or to that of the photons that go on for decimetres."""
+    inside = np.concatenate([[0.0], np.cumsum(kernel.energy_mev)])
+    near, far = (10.0 * mass / kernel.density_g_cm3 for mass in PHOTONS_ALONE_G_CM2)
+    photons = float(np.diff(np.interp([near, far], kernel.shell_edges_mm, inside))[0]) / (far - near)
+    highest = int(value.argmax())
+    low = np.flatnonzero(value[highest:] <= max(MAIN_PART * value.max(), ABOVE_PHOTONS * photons))
+    return float(kernel.shell_edges_mm[highest + low[0] if low.size else -1])
 
 
 def _source(kernel: PointKernel) -> str:

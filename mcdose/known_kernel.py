@@ -11,22 +11,24 @@ from mcdose.errors import InputError
 from mcdose.kernel import PointKernel
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
+from mcdose.nuclides import Nuclide, nuclides
+from mcdose.nuclides import nuclide as find_nuclide
 
 log = logging.getLogger("mcdose")
 
 SIMULATED_HISTORIES = 1_000_000  # of a point kernel that the library does not have
 
 
-def cache_file(nuclide: str, medium: Medium) -> Path:
+def cache_file(nuclide: Nuclide, medium: Medium) -> Path:
     """Return where the point kernel of a medium that the library lacks is kept, by all that it depends on."""
     from mcdose.jit import cache_folder
 
-    state = repr((nuclide, medium.identity))
-    return cache_folder() / "kernels" / f"{nuclide}_{hashlib.sha256(state.encode()).hexdigest()[:16]}_point.h5"
+    state = repr((nuclide.identity, medium.identity))
+    return cache_folder() / "kernels" / f"{nuclide.name}_{hashlib.sha256(state.encode()).hexdigest()[:16]}_point.h5"
 
 
 def known_or_simulated(
-    nuclide: str, medium: Medium, histories: int | None, simulate: Callable[[int], PointKernel]
+    nuclide: Nuclide, medium: Medium, histories: int | None, simulate: Callable[[int], PointKernel]
 ) -> PointKernel:
     """Return the point kernel of the library, of the user's cache, or one simulated now.
 
@@ -40,8 +42,9 @@ def known_or_simulated(
     from mcdose.kernel_file import find_kernel, kept_kernel, load_kernel
     from mcdose.media import media
 
-    name = f"{nuclide}/{medium.name}/point"
-    if medium.name in media() and find_medium(medium.name) == medium and find_kernel(name) is not None:
+    name = f"{nuclide.name}/{medium.name}/point"
+    shipped = nuclide.name in nuclides() and find_nuclide(nuclide.name) is nuclide
+    if shipped and medium.name in media() and find_medium(medium.name) == medium and find_kernel(name) is not None:
         known = load_kernel(name)
         if isinstance(known, PointKernel):
             return known
@@ -49,7 +52,8 @@ def known_or_simulated(
     kept = kept_kernel(path, "a point kernel")
     if kept is not None:
         return kept
-    log.info("simulating the point kernel of %s in %s, which the library does not have (once)", nuclide, medium.name)
+    what = f"{nuclide.name} in {medium.name}"
+    log.info("simulating the point kernel of %s, which the library does not have (once)", what)
     kernel = simulate(SIMULATED_HISTORIES)
     if kernel.histories >= SIMULATED_HISTORIES:  # a run that was stopped is no kernel for next time
         try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcdose.arrays import module_of, on_gpu
 from mcdose.noiseless import noiseless_result
-from mcdose.nuclides import nuclide
+from mcdose.nuclides import Nuclide
 from mcdose.problem import Problem, reports_dose, slabs
 from mcdose.regions import Region
 from mcdose.result import DoseResult
@@ -18,7 +18,7 @@ from mcdose.result import DoseResult
 
 def local_deposition(
     problem: Problem,
-    nuclide_name: str,
+    nuclide: Nuclide,
     gy_kg_per_gbq: float | None,
     density_scaling: str,
     floor: float,
@@ -32,9 +32,8 @@ def local_deposition(
     density, "none": m from the medium's own density. Voxels below the density floor get no dose.
     """
     begun = time.perf_counter()
-    named = nuclide(nuclide_name)
-    constant = named.gy_kg_per_gbq if gy_kg_per_gbq is None else gy_kg_per_gbq
-    gy_kg_per_decay = constant * 1e-9 * np.log(2.0) / named.half_life_s
+    constant = nuclide.gy_kg_per_gbq if gy_kg_per_gbq is None else gy_kg_per_gbq
+    gy_kg_per_decay = constant * 1e-9 * np.log(2.0) / nuclide.half_life_s
     module = module_of(problem.density)
     own = module.asarray([medium.density_g_cm3 for medium in problem.media])
     to_reported = module.asarray(factors)

@@ -26,14 +26,21 @@ class Scale:
 
     Parameters
     ----------
-    total_decays : the dose is that of so many histories
+    total_decays : the dose is that of so many decays
     floor : g/cm3, no dose is reported below it
     factors : (media,) float64, from dose to the medium to the dose that is reported
+    per_decay : histories, each one emission, that a decay is on average
     """
 
     total_decays: float
     floor: float
     factors: NDArray[np.float64]
+    per_decay: float = 1.0
+
+    @property
+    def histories(self) -> float:
+        """Histories that the decays are."""
+        return self.total_decays * self.per_decay
 
 
 class Voxels(NamedTuple):

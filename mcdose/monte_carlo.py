@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mcdose.arrays import on_gpu, to_numpy
 from mcdose.checksum import checksum
+from mcdose.emission_table import EmissionTable
 from mcdose.engine.choice import open_engine
 from mcdose.engine.cpu import host_maps
 from mcdose.engine.work import Outcome, Work
@@ -21,6 +22,7 @@ from mcdose.errors import Cancelled
 from mcdose.fault import Fault
 from mcdose.maps import Scale, voxels_of
 from mcdose.parameters import TransportParameters
+from mcdose.photon_blocks import photon_blocks
 from mcdose.physics_tables import build, cuts
 from mcdose.problem import TARGET_ABOVE, Problem
 from mcdose.regions import Region, empty_regions
@@ -74,7 +76,7 @@ class Request:
 
 def run(
     problem: Problem,
-    nuclide_name: str,
+    table: EmissionTable,
     request: Request,
     scale: Scale,
     parameters: TransportParameters,
@@ -87,7 +89,7 @@ def run(
     done = 0
     cancelled = False
     unreachable = ""
-    work = work_of(problem, nuclide_name, request.seed, scale, parameters, regions, unit)
+    work = work_of(problem, table, request.seed, scale, parameters, regions, unit)
     with closing(open_engine(request.devices, request.threads, work)) as engine:
         engine.prepare()
         if says_stop(progress, 0, request.histories):
@@ -111,7 +113,7 @@ def run(
                     break
         outcome = engine.outcome()
         seconds = time.perf_counter() - begun
-        dose, relative = engine.maps(scale.total_decays / done)
+        dose, relative = engine.maps(scale.histories / done)
         if not on_gpu(problem.tia_bq_s):
             dose, relative = to_numpy(dose), to_numpy(relative)
         name, about = engine.name, {"target": engine.target, **engine.versions}
@@ -120,7 +122,7 @@ def run(
         outcome.tally,
         ((request.first_history, request.first_history + done),),
         outcome.region_batches,
-        _fingerprint(problem, nuclide_name, request.seed, scale, parameters, regions),
+        _fingerprint(problem, table, request.seed, scale, parameters, regions),
         problem,
         scale,
     )
@@ -142,6 +144,7 @@ def run(
             "batch_histories": regular,
             "opening_batch_histories": opening,
             "first_history": request.first_history,
+            "histories_per_decay": table.per_decay,
             "threads": request.threads,
             "flights_per_history": outcome.flights / done,
         },
@@ -150,7 +153,7 @@ def run(
 
 def work_of(
     problem: Problem,
-    nuclide_name: str,
+    table: EmissionTable,
     seed: int,
     scale: Scale,
     parameters: TransportParameters,
@@ -160,6 +163,7 @@ def work_of(
     """Put together what an engine is given: arrays stay where they are."""
     dz, dy, dx = (side / 10.0 for side in problem.voxel_mm)
     nz, ny, nx = problem.shape
+    tables = build(problem.media, problem.largest_density, parameters)
     world = World(
         np.int32(nz),
         np.int32(ny),
@@ -170,12 +174,13 @@ def work_of(
         np.float32(min(dz, dy, dx)),
         problem.density,
         problem.medium_index,
+        photon_blocks(problem, tables),
     )
     return Work(
         seed,
-        build_source(problem.tia_bq_s, nuclide_name),
+        build_source(problem.tia_bq_s, table),
         world,
-        build(problem.media, problem.largest_density, parameters),
+        tables,
         cuts(parameters),
         voxels_of(problem, scale),
         tuple(regions.values()),
@@ -227,7 +232,7 @@ def run_warnings(quanta: dict[str, int], faults: dict[str, Fault], tally: Tally,
 
 def maps_of(state: RunState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return dose and relative error of a state in the memory of the host."""
-    per_history = state.scale.total_decays / state.tally.histories
+    per_history = state.scale.histories / state.tally.histories
     voxels = state.tally.voxels
     scratch = np.zeros(voxels, np.int64)
     of = voxels_of(state.problem, state.scale)
@@ -286,20 +291,21 @@ def _region_doses(state: RunState, names: tuple[str, ...]) -> dict[str, RegionDo
         error = np.sqrt(spread / total)
     else:
         error = np.full(len(names), np.nan)
-    decays = state.scale.total_decays
-    return {name: RegionDose(float(mean[k] * decays), float(error[k] * decays)) for k, name in enumerate(names)}
+    scale = state.scale.histories
+    return {name: RegionDose(float(mean[k] * scale), float(error[k] * scale)) for k, name in enumerate(names)}
 
 
 def _fingerprint(
     problem: Problem,
-    nuclide_name: str,
+    table: EmissionTable,
     seed: int,
     scale: Scale,
     parameters: TransportParameters,
     regions: dict[str, Region],
 ) -> str:
     """Return a hash of everything but the range of histories that the sums depend on."""
-    about = (problem.voxel_mm, problem.shape, problem.media, nuclide_name, seed, parameters, scale.floor)
+    emitted = [field.tobytes() for field in table.fields]
+    about = (problem.voxel_mm, problem.shape, problem.media, emitted, seed, parameters, scale.floor)
     arrays: list[Any] = [problem.tia_bq_s, problem.density, problem.medium_index]
     for region in regions.values():
         arrays += [region.voxels, region.weights]

@@ -18,6 +18,7 @@ from mcdose.media import Medium
 from mcdose.parameters import TransportParameters
 from mcdose.physics.compton import X_MAX
 from mcdose.physics.lookup import energy_grid
+from mcdose.physics.rayleigh import square_grid
 from mcdose.transport.photon import LOWEST_PHOTON
 from mcdose.transport.tables import (
     ANGLE_BITS,
@@ -125,6 +126,7 @@ def build(media: Sequence[Medium], largest_density: Sequence[float], parameters:
         photon=rounded(attenuation),
         photon_bound=rounded(np.maximum(per_cm.max(axis=0), 1e-9) * (1.0 + 1e-5)),
         binding=rounded(np.stack([part.binding for part in parts])),
+        form_factor=rounded(np.stack([part.form_factor for part in parts])),
     )
 
 
@@ -136,6 +138,16 @@ class _MediumTables:
     coarse: Array
     photon: Array
     binding: Array
+    form_factor: Array
+
+
+def form_factor_table(medium: Medium) -> Array:
+    """Return x^2, F^2 and its integral from 0, (n, 3), in units of F^2 at x = 0; see `physics.rayleigh`."""
+    square = square_grid()
+    density = photon_data.squared_form_factor(medium, np.sqrt(square))
+    density = density / density[0]
+    cells = 0.5 * (density[1:] + density[:-1]) * np.diff(square)
+    return np.stack([square, density, np.append(0.0, np.cumsum(cells))], axis=1)
 
 
 @lru_cache(maxsize=64)
@@ -168,6 +180,7 @@ def _medium_tables(medium: Medium, parameters: TransportParameters) -> _MediumTa
         hard=np.stack([moller / soft, radiation / soft], axis=1),
         fine=deflections[0],
         coarse=deflections[1],
-        photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent], axis=1), axis=1),
+        photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent, mu.coherent], axis=1), axis=1),
         binding=np.clip(photon_data.incoherent_scattering_function(medium, x), 0.0, 1.0),
+        form_factor=form_factor_table(medium),
     )

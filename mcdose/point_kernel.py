@@ -15,9 +15,12 @@ from mcdose.errors import Cancelled
 from mcdose.kernel import PointKernel
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
+from mcdose.nuclides import Nuclide
 from mcdose.parameters import TransportParameters
+from mcdose.reach import highest_electron_mev
 
 if TYPE_CHECKING:
+    from mcdose.emission_table import EmissionTable
     from mcdose.monte_carlo import Progress
 
 log = logging.getLogger("mcdose")
@@ -31,7 +34,7 @@ FURTHEST_MM = 1e9
 
 
 def dose_point_kernel(
-    source: str | float,
+    source: str | float | Nuclide,
     medium: str | Medium = "water",
     *,
     density_g_cm3: float | None = None,
@@ -48,13 +51,14 @@ def dose_point_kernel(
 
     Parameters
     ----------
-    source : nuclide name, or energy of mono-energetic electrons, 0.01 to 3 [MeV]
+    source : nuclide (name, file or Nuclide), or energy of mono-energetic electrons, 0.01 to 3 [MeV]
         Validated from 0.05 MeV: below, elastic scattering is 2 % (20 keV) to 5 % (10 keV) too weak.
     medium : name or Medium
     density_g_cm3 : float, optional
         None is the medium's own.
     shell_edges_mm : (n + 1,) mm, ascending from 0, optional
-        None: 120 shells to 1.2 CSDA ranges of the highest energy, then 60 in equal ratios to 2 m.
+        None: 120 shells to 1.2 CSDA ranges of the highest energy of an electron (of a nuclide that emits none, of one
+        with the energy of its photons), then 60 in equal ratios to 2 m.
     histories, first_history, threads, device, seed, progress : see `absorbed_dose`; one device only
         Fewer than two batches of 4096 histories cannot tell an error: it is NaN. A run that `progress` stops has the
         first batches, whole.
@@ -72,14 +76,15 @@ def dose_point_kernel(
         An argument that cannot be used.
     """
     from mcdose.devices import choose_devices
+    from mcdose.emission_table import emission_table, mono_energetic
     from mcdose.engine.cpu import thread_count
     from mcdose.nuclides import nuclide
 
     chosen = medium if isinstance(medium, Medium) else find_medium(medium)
     density = check_density(density_g_cm3, chosen.density_g_cm3)
-    if isinstance(source, str):
+    if isinstance(source, str | Nuclide):
         named = nuclide(source)
-        source, energies, mean = named.name, named.inverse_cdf(4096), named.mean_electron_energy_mev
+        source, table, highest = named.name, emission_table(named), highest_electron_mev(named)
     else:
         energy = number("source", source)
         if not LOWEST_SOURCE_MEV <= energy <= HIGHEST_SOURCE_MEV:
@@ -87,20 +92,15 @@ def dose_point_kernel(
                 f"source must be a nuclide or an energy of {LOWEST_SOURCE_MEV} to {HIGHEST_SOURCE_MEV:g} MeV, "
                 f"got {source!r}"
             )
-        source, energies, mean = energy, np.array([energy, energy]), energy
-    edges = (
-        default_edges_mm(chosen, density, float(energies[-1]))
-        if shell_edges_mm is None
-        else check_edges(shell_edges_mm)
-    )
+        source, table, highest = energy, mono_energetic(energy), energy
+    edges = default_edges_mm(chosen, density, highest) if shell_edges_mm is None else check_edges(shell_edges_mm)
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
     devices = choose_devices(device)
     return _simulate(
         source,
-        energies,
-        mean,
+        table,
         chosen,
         density,
         edges,
@@ -110,7 +110,7 @@ def dose_point_kernel(
         devices,
         seed,
         progress,
-        parameters or kernel_parameters(float(energies[-1])),
+        parameters or kernel_parameters(highest),
     )
 
 
@@ -165,8 +165,7 @@ def default_edges_mm(medium: Medium, density: float, highest_mev: float) -> NDAr
 
 def _simulate(
     source: str | float,
-    energies: NDArray[np.float64],
-    mean: float,
+    table: EmissionTable,
     medium: Medium,
     density: float,
     edges_mm: NDArray[np.float64],
@@ -198,7 +197,7 @@ def _simulate(
     )
     work = RowWork(
         seed,
-        PointSource(energies.astype(np.float32)),
+        PointSource(*table.fields),
         world,
         build([medium], [density], parameters),
         cuts(parameters),
@@ -227,14 +226,14 @@ def _simulate(
     for name, fault in named.items():
         if fault.count:
             log.warning("%d %s: %.3g MeV were left on the spot", fault.count, name, fault.energy_mev)
-    energy = tally.energy_mev(0, shells) / tally.histories
+    energy = tally.energy_mev(0, shells) / tally.histories * table.per_decay
     relative = tally.relative_error(0, shells)
     return PointKernel(
         edges_mm,
         energy,
         np.where(energy > 0.0, relative * energy, 0.0),
-        _deviations(parts, part_histories),
-        mean,
+        _deviations(parts, part_histories) * table.per_decay,
+        table.mean_mev,
         source,
         medium.name,
         density,
@@ -250,8 +249,9 @@ def _simulate(
             "cancelled": tally.histories < histories,
             "parameters": asdict(parameters),
             "mean_excitation_energy_ev": medium.mean_excitation_energy_ev,
-            "simulated_mean_energy_mev": float(total[EMITTED]) / 2**32 / tally.histories,
-            "escaped_mev": float(total[ESCAPED]) / 2**32 / tally.histories,
+            "simulated_mean_energy_mev": float(total[EMITTED]) / 2**32 / tally.histories * table.per_decay,
+            "escaped_mev": float(total[ESCAPED]) / 2**32 / tally.histories * table.per_decay,
+            "histories_per_decay": table.per_decay,
             "flights_per_history": float(total[FLIGHTS]) / tally.histories,
             "tables_sha256": table_hashes(),
         },

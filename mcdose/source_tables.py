@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcdose.arrays import on_gpu
+from mcdose.emission_table import EmissionTable
 from mcdose.jit import compiled, launcher
-from mcdose.nuclides import nuclide
 from mcdose.transport.source import Source
-
-ENERGY_CELLS = 4096  # quantiles of the spectrum; linear between them the mean is 5e-6 high
 
 
 @compiled
@@ -47,18 +43,18 @@ def _lines(values, words, sums):  # type: ignore[no-untyped-def]
         sums[line] = line_words(values, words, line)
 
 
-def build_source(tia_bq_s: Any, nuclide_name: str) -> Source:
+def build_source(tia_bq_s: Any, table: EmissionTable) -> Source:
     """Return the sampling tables of an activity map, where the map is.
 
     Parameters
     ----------
     tia_bq_s : (nz, ny, nx) NumPy or CuPy, decays per voxel, not negative, positive sum
+    table : what a decay emits
     """
-    energies = _energies(nuclide_name)
     if on_gpu(tia_bq_s):
         from mcdose.engine.cuda_arrays import words_on_gpu
 
-        return Source(*words_on_gpu(tia_bq_s), energies)
+        return Source(*words_on_gpu(tia_bq_s), *table.fields)
     nz, ny, nx = tia_bq_s.shape
     voxels = np.empty((nz * ny, nx), np.uint32)
     rows = np.empty((nz, ny), np.uint32)
@@ -70,11 +66,4 @@ def build_source(tia_bq_s: Any, nuclide_name: str) -> Source:
         _lines(np.ascontiguousarray(tia_bq_s[z], np.float64), voxels[part], row_sums[part])
     _lines(row_sums.reshape(nz, ny), rows, slab_sums)
     _lines(slab_sums.reshape(1, nz), slabs, np.empty(1))
-    return Source(slabs.ravel(), rows.ravel(), voxels.ravel(), energies)
-
-
-@lru_cache(maxsize=16)
-def _energies(nuclide_name: str) -> NDArray[np.float32]:
-    energies = nuclide(nuclide_name).inverse_cdf(ENERGY_CELLS).astype(np.float32)
-    energies.flags.writeable = False
-    return energies
+    return Source(slabs.ravel(), rows.ravel(), voxels.ravel(), *table.fields)

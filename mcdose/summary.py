@@ -25,7 +25,11 @@ LUNG_NOTE = (
     "the liver into lung voxels counts as lung activity with both methods"
 )
 
-
+PHOTONS_TOLD = 0.01  # of the energy, from which it is told that local deposition leaves photons out
+PHOTON_NOTE = (
+    "Local deposition leaves the photons of {nuclide} out, {percent} % of the energy of its decays: it has none of the "
+    "dose that they bring to what lies around the activity, nor their part of the dose within."
+)
 BLUR_NOTE = (
     "The blur of PET (5 to 7 mm) is as wide as the reach of the electrons of Y-90 (90 % of their energy stays within "
     "5.4 mm). On an image that is not corrected for it, Monte Carlo and convolution blur a second time, and local "
@@ -85,9 +89,17 @@ def structure_figures(
     return figures
 
 
-def blur_notes(case: Case) -> list[str]:
-    """Return what the blur of an image means for the methods; nothing for the phantom, which has none."""
-    return [] if case.origin.get("activity") == PHANTOM else [BLUR_NOTE]
+def blur_notes(case: Case, nuclide: str | None) -> list[str]:
+    """Return what the blur of an image of Y-90 means for the methods; nothing for the phantom, which has none."""
+    return [BLUR_NOTE] if nuclide == "Y-90" and case.origin.get("activity") != PHANTOM else []
+
+
+def photon_notes(result: DoseResult) -> list[str]:
+    """Return what local deposition leaves out, where that counts."""
+    fraction = result.provenance.get("photon_fraction", 0.0)
+    percent = f"{100 * fraction:.2g}"
+    told = fraction > PHOTONS_TOLD
+    return [PHOTON_NOTE.format(nuclide=result.provenance["nuclide"], percent=percent)] if told else []
 
 
 def lung_notes(case: Case, structures: dict[str, dict[str, float | None]], local_gy: dict[str, float]) -> list[str]:
@@ -164,7 +176,8 @@ def summarise(
         "structures": structures,
         "local_deposition": local_gy,
         "notes": [
-            *(blur_notes(case) if local_gy else []),
+            *photon_notes(result),
+            *(blur_notes(case, result.provenance.get("nuclide")) if local_gy else []),
             *(lung_notes(case, structures, local_gy) if local_gy and result.histories else []),
         ],
         "warnings": list(dict.fromkeys([*warnings, *result.warnings])),

@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 
 from mcdose.arrays import module_of
+from mcdose.coarse_voxels import Spread, merged
 from mcdose.constants import GY_PER_MEV_PER_G
 from mcdose.convolution.convolve import convolve, least_bytes
 from mcdose.kernel import PointKernel
-from mcdose.kernel_pair import KernelPair, Spread, kernel_pair, merged
+from mcdose.kernel_pair import KernelPair, kernel_pair
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
 from mcdose.noiseless import noiseless_result
+from mcdose.nuclides import Nuclide
 from mcdose.point_kernel import dose_point_kernel
 from mcdose.problem import Problem, reports_dose, slabs
 from mcdose.regions import Region
 from mcdose.result import DoseResult
+from mcdose.smooth_voxels import Interpolated, shared
 
 DEFAULT_MEDIUM = "soft-tissue"  # of the kernel where the patient is of several media
 BYTES_OF_A_VOXEL = 9  # density, medium and dose
@@ -41,7 +44,7 @@ class Choices:
 
 def voxel_convolution(
     problem: Problem,
-    nuclide_name: str,
+    nuclide: Nuclide,
     choices: Choices,
     floor: float,
     regions: dict[str, Region],
@@ -60,6 +63,10 @@ def voxel_convolution(
     - "multiple-kernels": m(t) = rho(t) V, and E of the target's own medium (Lee et al., J. Nucl. Med. 59 (2018) 1133);
       a medium lighter than the density floor takes that of the lightest other one.
 
+    Photons leave energy by mass, so their dose is about that in the kernel's medium whatever the densities. Where they
+    count (`kernel_pair`), the far kernel, which is theirs alone, is scaled by none of the four; the near one is, as a
+    whole.
+
     The range of the electrons is everywhere that in the kernel's medium, so none of them is right where tissues of
     different density meet; docs/comparison.md says by how much. Dose is to the target's medium for "target" and
     "multiple-kernels", to the kernel's for the others.
@@ -67,7 +74,7 @@ def voxel_convolution(
     Parameters
     ----------
     problem : checked
-    nuclide_name : str
+    nuclide : Nuclide
     choices : Choices
     floor : g/cm3
     regions : by name
@@ -79,7 +86,7 @@ def voxel_convolution(
     pairs = []
     for medium, density, targets in uses:
         pair = kernel_pair(
-            nuclide_name, medium, density, problem.voxel_mm, problem.shape, _simulation(nuclide_name, medium, choices)
+            nuclide, medium, density, problem.voxel_mm, problem.shape, _simulation(nuclide, medium, choices)
         )
         pairs.append((pair, medium, density, targets))
     rooms = _room(problem, [pair for pair, *_ in pairs], choices)
@@ -120,13 +127,11 @@ def voxel_convolution(
     )
 
 
-def _simulation(nuclide_name: str, medium: Medium, choices: Choices) -> Callable[[int], PointKernel]:
+def _simulation(nuclide: Nuclide, medium: Medium, choices: Choices) -> Callable[[int], PointKernel]:
     """Return what simulates the point kernel of a medium, on the device and threads asked for."""
 
     def simulate(histories: int) -> PointKernel:
-        return dose_point_kernel(
-            nuclide_name, medium, histories=histories, device=choices.device, threads=choices.threads
-        )
+        return dose_point_kernel(nuclide, medium, histories=histories, device=choices.device, threads=choices.threads)
 
     return simulate
 
@@ -206,22 +211,24 @@ def _add(
     same = bool((gy == gy[0]).all())
     gy_g_cm3 = module.asarray(gy.astype(np.float32))
 
-    def gy_per_mev(part: tuple[slice, slice, slice]) -> Any:
+    def gy_per_mev(part: tuple[slice, slice, slice], own_mass: bool) -> Any:
         here = density[part]
         kept = reports_dose(here, floor)
         of = np.float32(gy[0]) if same else gy_g_cm3[index[part]]
-        return module.where(kept, of / module.where(kept, here if by_target else np.float32(kernel_density), 1), 0)
+        return module.where(kept, of / module.where(kept, here if own_mass else np.float32(kernel_density), 1), 0)
 
-    def deliver(z: slice, y: slice, x: slice, energy_mev: Any) -> None:
+    def deliver(z: slice, y: slice, x: slice, energy_mev: Any, own_mass: bool = by_target) -> None:
         part = z, y, x
-        dose[part] += (energy_mev * gy_per_mev(part)).astype(np.float32)
+        dose[part] += (energy_mev * gy_per_mev(part, own_mass)).astype(np.float32)
 
     source = problem.tia_bq_s
+    coarse = shared(source, pair.merge) if pair.smooth else None  # photons: of no scaling
     if choices.density_scaling == "source":
         reported = reports_dose(density, floor)
         source = source * module.where(reported, np.float32(kernel_density) / module.where(reported, density, 1), 1)
     how: dict[str, Any] = {"device": choices.device, "threads": choices.threads, "max_bytes": work}
-    coarse = merged(source, pair.merge)
+    if coarse is None:
+        coarse = merged(source, pair.merge)
     beyond = module.zeros(coarse.shape)
 
     def keep(z: slice, y: slice, x: slice, energy_mev: Any) -> None:
@@ -229,8 +236,8 @@ def _add(
 
     convolve(coarse, pair.far, keep, precision="double", **how)
     del coarse
-    spread = Spread(beyond, problem.shape, pair.merge)
+    spread = (Interpolated if pair.smooth else Spread)(beyond, problem.shape, pair.merge)
     _, ny, nx = problem.shape
     for part in slabs(dose):
-        deliver(part, slice(0, ny), slice(0, nx), spread.planes(part))
+        deliver(part, slice(0, ny), slice(0, nx), spread.planes(part), by_target and not pair.smooth)
     convolve(source, pair.near, deliver, precision=choices.precision, **how)

@@ -3,8 +3,10 @@
 import numba
 import numpy as np
 
+from mcdose.emission_table import emission_table
 from mcdose.engine.work import ACCOUNT
 from mcdose.media import medium
+from mcdose.nuclides import nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build, cuts
 from mcdose.source_tables import build_source
@@ -34,8 +36,13 @@ def case(kind):
         *[np.int32(SIDE)] * 3, inverse, inverse, inverse, np.float32(0.3), density.ravel(), index.ravel()
     )  # fmt: skip
     tables = build([medium(name) for name in names], [1.0, 0.26, 1.92], parameters)
-    source = build_source(tia, "Y-90")
-    return source._replace(energies=source.energies.copy()), world, tables, cuts(parameters)
+    source = build_source(tia, emission_table(nuclide("Y-90")))
+    return writable(source), world, tables, cuts(parameters)
+
+
+def writable(source):
+    """On a device no array is read-only."""
+    return type(source)(*(np.array(field) if isinstance(field, np.ndarray) else field for field in source))
 
 
 @numba.njit(nogil=True)

@@ -176,6 +176,29 @@ for bad, value in (("negative", -1.0), ("infinite", np.inf), ("zero", 0.0)):
     wrong[0, 0, 0] = value
     found[bad] = caught(ValueError, mcdose.absorbed_dose, cupy.asarray(wrong), (3.0, 3.0, 3.0), histories=4)
 
+LONG = (3, 4, 30)
+dense = np.ones(LONG)
+dense[1, 2, 3] = 19.0
+long_world = {"voxel_mm": (30.0, 20.0, 10.0), "nuclide": "Tc-99m", "histories": 60, "seed": 8}
+built = []
+real_blocks = monte_carlo.photon_blocks
+monte_carlo.photon_blocks = lambda *arguments: built.append(real_blocks(*arguments)) or built[-1]
+by_blocks = [
+    mcdose.absorbed_dose(np.ones(LONG), density_g_cm3=dense, device=device, threads=1, **long_world)
+    for device in ("cpu", "cuda")
+] + [mcdose.absorbed_dose(cupy.asarray(np.ones(LONG)), density_g_cm3=cupy.asarray(dense), **long_world)]
+monte_carlo.photon_blocks = real_blocks
+found["photons by blocks"] = {
+    "blocks": all(len(blocks) == 4 for blocks in built) and len(built) == 3,
+    "on the device": type(built[2]) is cupy.ndarray,
+    "the same blocks": len({fake_cupy._plain(blocks).tobytes() for blocks in built}) == 1,
+    "the same dose": len({fake_cupy._plain(result.dose_gy).tobytes() for result in by_blocks}) == 1,
+    "in balance": all(
+        result.energy_quanta["emitted"] == result.energy_quanta["deposited"] + result.energy_quanta["escaped"]
+        for result in by_blocks
+    ),
+}
+
 hu = generator.integers(-1100, 1700, SHAPE)
 by_ct = {"voxel_mm": (3.0, 3.0, 3.0), "histories": 32, "dose_to_water": True}
 found["CT on the device"] = (
@@ -199,12 +222,14 @@ from types import SimpleNamespace  # noqa: E402
 import mcdose.voxel_convolution as convolution  # noqa: E402
 from mcdose.convolution.even_kernel import EvenKernel  # noqa: E402
 from mcdose.kernel_pair import KernelPair  # noqa: E402
+from mcdose.smooth_voxels import coarse_shape  # noqa: E402
 
 real_pair = convolution.kernel_pair
 made_up = KernelPair(
     EvenKernel(generator.random((3, 3, 2))),
     EvenKernel(generator.random((2, 2, 3))),
     (2, 3, 2),
+    False,
     11.3,
     SimpleNamespace(emitted_mev=1.0, histories=1, provenance={}),
 )
@@ -223,6 +248,15 @@ for scaling in ("none", "target", "source", "multiple-kernels"):
         ),
         f"{scaling}, device": (by_gpu.device, sent.device) == ("cuda:0", "cuda:1"),
     }
+smooth_far = EvenKernel(generator.random(coarse_shape(TIA.shape, made_up.merge)))
+rough, made_up = made_up, made_up._replace(far=smooth_far, smooth=True)
+how = {"method": "voxel-kernel", "density_scaling": "source"}
+found["convolution"]["smooth"] = np.allclose(
+    mcdose.absorbed_dose(cupy.asarray(TIA), **how, **on_device(local)).dose_gy.get(),
+    mcdose.absorbed_dose(TIA, device="cpu", **how, **local).dose_gy,
+    rtol=1e-6,
+)
+made_up = rough
 found["convolution"] = {name: bool(value) for name, value in found["convolution"].items()}
 whole = {"method": "voxel-kernel", "precision": "single", **local}
 found["convolution"]["in single precision"] = bool(

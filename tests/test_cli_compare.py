@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -11,9 +12,12 @@ from patients import nifti, water_block
 from reports import Reader
 
 import mcdose
+from mcdose.case import demo_case
 from mcdose.cli import main
+from mcdose.comparison_summary import NOISE_NOTE, notes
 from mcdose.methods import MAIN, WAYS
 from mcdose.result_files import COMPARISON
+from mcdose.summary import BLUR_NOTE
 
 SMALL = ("--histories", "30000")
 
@@ -170,7 +174,7 @@ def test_constant_of_local_deposition_and_threshold_of_gamma(tmp_path, capsys):
         (["--demo", "--gamma-threshold", "1"], "must be a fraction between 0 and 1, got '1'"),
         (["--demo", "--gy-kg-per-gbq", "-1"], "must be a positive number, got '-1'"),
         (["--demo", "--kernel-medium", "jelly"], "medium must be one of water"),
-        (["--demo", "--nuclide", "Xx-1"], "nuclide must be one of Y-90"),
+        (["--demo", "--nuclide", "Xx-1"], "nuclide must be one of Ac-225, "),
         (["--demo", "--method", "local-deposition"], "unrecognized arguments"),
     ],
 )
@@ -213,3 +217,14 @@ def test_no_dose_to_compare_with(tmp_path, capsys):
     err = capsys.readouterr().err
     assert "Monte Carlo must leave a dose somewhere to compare with, got 0 Gy in every voxel after 1 histories" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_notes_are_those_of_the_nuclide():
+    """Figures of Y-90 in the lungs, and of the blur of PET beside its electrons, stand beside Y-90 alone."""
+    case = demo_case()
+    parts = {"lungs": case.structures["lungs"]}
+    (_, yttrium), (_, iodine) = (notes(case, parts, name) for name in ("Y-90", "I-131"))
+    assert "electrons of Y-90 reach four times as far" in yttrium
+    assert iodine.startswith("lungs: mean density 0.26 g/cm3. No kernel of a uniform medium is right there, neither")
+    assert notes(replace(case, origin={}), parts, "Y-90")[0] == BLUR_NOTE
+    assert notes(replace(case, origin={}), parts, "I-131")[0] == NOISE_NOTE

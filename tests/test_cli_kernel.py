@@ -262,10 +262,10 @@ def test_voxel_kernel_by_simulation(run, out, cache, monkeypatch):
 
 POINT, VOXEL = ("point", "Y-90"), ("voxel", "--voxel-mm", 3)
 BAD_INPUT = {
-    "an energy too high": (("point", 3.5), "SOURCE must be a nuclide (Y-90) or an energy of 0.01 to 3 MeV, got '3.5'"),
+    "an energy too high": (("point", 3.5), "Y-90) or an energy of 0.01 to 3 MeV, got '3.5'"),
     "an energy too low": (("point", 0), "an energy of 0.01 to 3 MeV, got '0'"),
     "no energy": (("point", "nan"), "an energy of 0.01 to 3 MeV, got 'nan'"),
-    "no such nuclide": (("point", "Xx-1"), "SOURCE must be a nuclide (Y-90) or an energy"),
+    "no such nuclide": (("point", "Xx-1"), "SOURCE must be a nuclide (Ac-225, "),
     "no source": (("point",), "required: SOURCE"),
     "no kind": ((), "required: KIND"),
     "no such kind": (("sphere",), "invalid choice: 'sphere'"),
@@ -283,7 +283,7 @@ BAD_INPUT = {
     "too many shells": ((*POINT, "--shells-mm", "1e-9:12"), "at most 100000 shells"),
     "figure of another kind": ((*POINT, "--plot", "k.gif"), "--plot must end in .png or .svg or .pdf, got 'k.gif'"),
     "table of another kind": ((*POINT, "--csv", "k.txt"), "--csv must end in .csv, got 'k.txt'"),
-    "no such nuclide of voxels": ((*VOXEL, "--nuclide", "Xx-1"), "nuclide must be one of Y-90, got 'Xx-1'"),
+    "no such nuclide of voxels": ((*VOXEL, "--nuclide", "Xx-1"), "Y-90, got 'Xx-1'"),
     "no such medium of voxels": ((*VOXEL, "--medium", "gold dust"), "medium must be one of water, "),
     "no voxel size": (("voxel",), "required: --voxel-mm"),
     "two voxel sizes": ((*VOXEL, 4), "--voxel-mm must be one number, or three (z, y, x), got 2"),
@@ -375,3 +375,30 @@ def test_help_is_light():
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "starts anew" in done.stdout
+
+
+def test_voxel_kernel_of_a_gamma_emitter_tells_what_is_outside(run, out):
+    """Where nobody asked for a radius: most of the photons' energy is."""
+    argv = ("voxel", "--nuclide", "I-131", "--voxel-mm", 3, "-o", out / "k.h5", "--overwrite")
+    code, text, err = run(*argv)
+    assert code == 0
+    kernel = load_kernel(out / "k.h5")
+    assert kernel.provenance["outside_fraction"] == kernel.outside_mev / kernel.emitted_mev
+    assert 0.6 < kernel.provenance["outside_fraction"] < 0.67
+    percent = f"{100 * kernel.provenance['outside_fraction']:.3g} %"
+    assert f"of 0.57427 MeV per decay ({percent})" in text
+    assert f"{percent} of the energy of I-131 is deposited outside the array" in err
+    code, text, err = run(*argv, "--radius-mm", 30)
+    assert (code, err) == (0, "")
+    assert load_kernel(out / "k.h5").provenance["outside_fraction"] < 0.58
+
+
+def test_point_kernel_of_a_file(run, out, tmp_path):
+    """A nuclide of one's own, with photons alone: shells are those of electrons of their energy."""
+    file = tmp_path / "x.toml"
+    file.write_text('name = "Xx-1"\nhalf_life_s = 1000.0\ngammas = [[0.1, 0.9]]\nsources = ["made up"]\n')
+    code, _, err = run("point", file, *SMALL, "-o", out / "k.h5")
+    assert (code, err) == (0, "")
+    kernel = load_kernel(out / "k.h5")
+    assert (kernel.source, kernel.emitted_mev) == ("Xx-1", pytest.approx(0.09))
+    assert kernel.shell_edges_mm[120] == pytest.approx(1.2 * 0.1431, rel=2e-3)  # ESTAR, 100 keV in water

@@ -58,7 +58,7 @@ WRONG = [
     ({"voxel_mm": (3, 3)}, VALUE, ("voxel_mm", "three numbers", "(3, 3)")),
     ({"voxel_mm": 3.0}, VALUE, ("voxel_mm", "three numbers", "3.0")),
     # nuclide
-    ({"nuclide": "Y-91"}, VALUE, ("nuclide", "one of Y-90", "'Y-91'")),
+    ({"nuclide": "Y-91"}, VALUE, ("nuclide must be one of", "Y-90", "'Y-91'")),
     ({"nuclide": 90}, TYPE, ("nuclide", "name", "int")),
     # density_g_cm3
     ({"density_g_cm3": with_value(-0.1)}, VALUE, ("density_g_cm3", "within 0 and 25", "-0.1")),

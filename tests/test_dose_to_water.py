@@ -23,12 +23,12 @@ def bethe(medium, energy):
 
 
 def test_water_is_one():
-    assert water_to_medium((mcdose.medium("water"),), "Y-90", 0.1)[0] == pytest.approx(1.0, abs=1e-12)
+    assert water_to_medium((mcdose.medium("water"),), mcdose.nuclide("Y-90"), 0.1)[0] == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", MEDIA[1:])
 def test_ratio_is_that_of_bethes_formula(name):
-    ratio = water_to_medium((mcdose.medium(name),), "Y-90", 0.1)[0]
+    ratio = water_to_medium((mcdose.medium(name),), mcdose.nuclide("Y-90"), 0.1)[0]
     expected = bethe(mcdose.medium("water"), 0.5) / bethe(mcdose.medium(name), 0.5)
     assert ratio == pytest.approx(expected, rel=0.015)
 
@@ -36,7 +36,9 @@ def test_ratio_is_that_of_bethes_formula(name):
 def test_cut_hardly_matters():
     """Restricted ratios differ little from unrestricted ones: both logarithms lose the same."""
     bone = (mcdose.medium("cortical-bone"),)
-    assert water_to_medium(bone, "Y-90", 0.02)[0] == pytest.approx(water_to_medium(bone, "Y-90", 1.0)[0], rel=0.01)
+    assert water_to_medium(bone, mcdose.nuclide("Y-90"), 0.02)[0] == pytest.approx(
+        water_to_medium(bone, mcdose.nuclide("Y-90"), 1.0)[0], rel=0.01
+    )
 
 
 def test_histories_are_the_same_and_only_the_factor_differs():
@@ -51,7 +53,7 @@ def test_histories_are_the_same_and_only_the_factor_differs():
     }
     medium = mcdose.absorbed_dose(tia, (3, 3, 3), **arguments)
     water = mcdose.absorbed_dose(tia, (3, 3, 3), dose_to_water=True, **arguments)
-    factor = water_to_medium((mcdose.medium("cortical-bone"),), "Y-90", 0.1)[0]
+    factor = water_to_medium((mcdose.medium("cortical-bone"),), mcdose.nuclide("Y-90"), 0.1)[0]
     np.testing.assert_array_equal(water.dose_gy[:2], medium.dose_gy[:2])
     np.testing.assert_allclose(water.dose_gy[2:], medium.dose_gy[2:] * factor, rtol=1e-6)
     np.testing.assert_array_equal(water.relative_uncertainty, medium.relative_uncertainty)

@@ -33,6 +33,7 @@ def test_citations():
     """A spectrum of one's own has no source that mcdose could name."""
     kernels = made_up()
     assert "Y-90: beta spectrum" in mcdose.citations(kernels.compose("Y-90"))
+    assert "Lu-177: " in mcdose.citations(kernels.compose("Lu-177"))
     for text in (mcdose.citations(kernels), mcdose.citations(kernels.compose(([0.1, 0.2], [1.0, 1.0])))):
         assert "random hinge" in text
         assert "water: " in text
@@ -164,3 +165,23 @@ def test_bad_shells_and_density():
         made_up().compose(1.0, shell_edges_mm=[1.0, 2.0])
     with pytest.raises(ValueError, match="density_g_cm3 must lie within 1e-06 and 25"):
         made_up().compose(1.0, density_g_cm3=-1.0)
+
+
+@pytest.mark.parametrize("name", ["Lu-177", "Re-186", "Sr-89"])
+def test_a_kernel_of_betas_is_not_called_the_nuclide(name):
+    """Lu-177 has lines, Re-186 has 0.93 betas a decay, Sr-89 a rare gamma: no kernel of betas is theirs."""
+    kernel = made_up().compose(name)
+    assert kernel.source == f"{name}, betas only"
+    with pytest.raises(ValueError, match=f"point_kernel must be of {name} in water, got {name}, betas only in water"):
+        mcdose.voxel_kernel(name, point_kernel=kernel)
+
+
+@pytest.mark.parametrize("name", ["Y-90", "P-32"])
+def test_a_kernel_of_betas_alone_is_the_nuclide(name):
+    assert made_up().compose(name).source == name
+
+
+@pytest.mark.parametrize("name", ["Tc-99m", "F-18"])
+def test_nothing_to_compose_without_betas(name):
+    with pytest.raises(ValueError, match=f"source must emit betas, which are all that is composed, got {name}"):
+        made_up().compose(name)

@@ -1,5 +1,6 @@
 """Kernels as files: bit for bit the same again, one clear error for a bad file, and the library by name."""
 
+import argparse
 import csv
 import hashlib
 import json
@@ -21,7 +22,8 @@ from mcdose import kernel_file
 from mcdose.electron_kernels import ElectronKernels
 from mcdose.kernel import PointKernel, VoxelKernel
 from mcdose.kernel_file import library_file, load_kernel, save_kernel, table_hashes
-from tools.build_kernels import energies_mev, read_recipe
+from mcdose.kernel_merge import merge_point_kernels
+from tools.build_kernels import build, energies_mev, read_recipe
 
 LIBRARY = Path(__file__).parents[1] / "kernels"
 PROVENANCE = {"mcdose": "0.1", "seed": 2**64 - 1, "parameters": {"stop": 0.1}, "tables_sha256": {"shells.csv": "ab"}}
@@ -418,6 +420,79 @@ def test_recipe_of_electrons():
     assert (energies[0], energies[-1]) == (0.01, 3.0)
     assert np.ptp(np.diff(np.log(energies))) < 1e-4
     assert recipe["name"] == "electron/water/point"
+
+
+OTHERS = [name for name in mcdose.nuclides() if name != "Y-90"]
+AUGER = {"At-211", "In-111", "Tb-161", "Tc-99m"}
+
+
+@pytest.mark.parametrize("medium", ["water", "soft-tissue"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_library_has_every_nuclide(name, medium):
+    """Edges of the contract, and finer ones by the stated rule; the energy of the decay, within what few decays err."""
+    nuclide = mcdose.nuclide(name)
+    recipe = read_recipe(LIBRARY / "recipes" / f"{name}_{medium}.toml")
+    edges = np.array(recipe["edges"])
+    assert set(np.arange(121) / 10.0) <= set(edges.tolist())
+    assert edges[-1] == 2000.0
+    auger = nuclide.mean_energies_mev["Auger electrons"] >= 0.02 * nuclide.mean_electron_energy_mev
+    assert auger == (name in AUGER)
+    lines = len(nuclide.electron_lines) > 0 or nuclide.positron_spectrum is not None
+    assert edges[1] == (0.001 if auger else 0.01 if lines else 0.1)
+    kernel = load_kernel(f"{name}/{medium}/point")
+    np.testing.assert_allclose(kernel.shell_edges_mm, edges, rtol=4e-15)
+    assert kernel.emitted_mev == pytest.approx(sum(nuclide.mean_energies_mev.values()), rel=1e-12)
+    told = kernel.provenance
+    held = kernel.energy_mev.sum() + told["escaped_mev"]
+    assert held == pytest.approx(told["simulated_mean_energy_mev"], rel=1e-5)
+    assert held == pytest.approx(kernel.emitted_mev, rel=3e-3)
+    assert not any(told["faults"].values())
+    assert np.all(np.isfinite(kernel.standard_error_mev))
+    inner = kernel.standard_error_mev[0] / kernel.energy_mev[0]
+    assert inner < 0.02
+    file = LIBRARY / f"{name}_{medium}_point.h5"
+    assert file.stat().st_size < 64_000
+
+
+@pytest.mark.parametrize("name", mcdose.nuclides())
+def test_kernels_of_every_nuclide_are_kept_whole(tmp_path, name):
+    """Simulated with the shells that a user gets, saved, read, written as a table and merged."""
+    first, second, whole = (
+        mcdose.dose_point_kernel(name, histories=histories, first_history=start, device="cpu")
+        for start, histories in ((0, 8192), (8192, 8192), (0, 16384))
+    )
+    first.save(tmp_path / "k.h5")
+    again = load_kernel(tmp_path / "k.h5")
+    assert all(same(value, getattr(again, key)) for key, value in vars(first).items())
+    first.to_csv(tmp_path / "k.csv")
+    assert len((tmp_path / "k.csv").read_text().splitlines()) == 181
+    both = merge_point_kernels([first, second])
+    np.testing.assert_array_equal(both.energy_mev, whole.energy_mev)
+    assert both.provenance["histories_per_decay"] == whole.provenance["histories_per_decay"]
+    assert 0.0 < both.radius_containing(0.5) < both.radius_containing(0.9) < 2000.0
+
+
+def test_what_a_recipe_made_is_left_as_it_is(tmp_path, capsys):
+    """And made anew by another recipe, or where the file is damaged."""
+    recipe = tmp_path / "few.toml"
+    text = 'name = "Tc-99m/water/few"\nsource = "Tc-99m"\nmedium = "water"\nhistories = 8192\nseed = 1\n'
+    text += "[[uniform]]\nto_mm = 1.0\nstep_mm = 0.5\n[geometric]\nto_mm = 2000.0\nshells = 2\n"
+    recipe.write_text(text)
+    out = tmp_path / "out"
+    out.mkdir()
+    how = argparse.Namespace(out=out, pieces=tmp_path / "pieces", threads=1, again=False)
+    build(recipe, how)
+    file = out / "Tc-99m_water_few.h5"
+    first = file.read_bytes()
+    build(recipe, how)
+    assert "is there" in capsys.readouterr().out
+    assert file.read_bytes() == first
+    recipe.write_text(text.replace("seed = 1", "seed = 2"))
+    build(recipe, how)
+    assert load_kernel(file).provenance["seed"] == 2
+    file.write_bytes(b"")
+    build(recipe, how)
+    assert load_kernel(file).histories == 8192
 
 
 @pytest.mark.parametrize("recipe", sorted((LIBRARY / "recipes").glob("Y-90_*.toml")), ids=lambda path: path.stem)

@@ -158,3 +158,13 @@ def test_the_backend_of_the_caller_stays():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "False"], "")
+
+
+def test_first_panel_ends_where_photons_are_alone():
+    """Electrons to 2 mm, photons of a hundredth of that for decimetres; without photons a thousandth ends it."""
+    edges = np.concatenate([np.arange(121) / 10.0, np.geomspace(12.0, 500.0, 40)[1:]])
+    per_mm = np.where(edges[1:] <= 2.0, 1.0, 0.01)
+    gamma = point_kernel_figure(point_kernel(edges, per_mm * np.diff(edges), source="I-131"))
+    assert gamma.axes[0].get_xlim()[1] == pytest.approx(2.1)
+    beta = point_kernel_figure(point_kernel(edges, np.where(per_mm == 1.0, 1.0, 1e-5) * np.diff(edges), source="P-32"))
+    assert beta.axes[0].get_xlim()[1] == pytest.approx(2.1)

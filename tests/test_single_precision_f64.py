@@ -5,6 +5,8 @@ import pytest
 from numba import types
 from numba.core import ir
 
+from mcdose.emission_table import emission_table
+from mcdose.nuclides import nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import cuts
 from mcdose.transport import geometry, source
@@ -36,7 +38,7 @@ def collect(dispatcher, arguments, found):
 SEAMS = {
     function: k
     for k, function in enumerate(
-        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.jumped)
+        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.flown)
     )
 }
 SEAMS[source.decay] = -1
@@ -61,11 +63,12 @@ def history(request, three_media):
         np.ones(cells, np.float32),
         np.zeros(cells, np.uint8),
     )
-    decays = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), np.array([0.5, 2.0], np.float32))
+    emitted = emission_table(nuclide("Ga-68")).fields  # every kind of particle
+    decays = Source(quarters, np.tile(quarters, 4), np.tile(quarters, 16), *emitted)
     if request.param == "shells":
         edges = np.linspace(0.0, 1.2, cells + 1).astype(np.float32)
         world = Shells(edges, np.float32(0.01), world.density, world.medium)
-        decays = PointSource(decays.energies)
+        decays = PointSource(*emitted)
     stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
     scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
     arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), scores, stack)
@@ -99,13 +102,28 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "history.begin",
         "history.follow_last",
     }
-    voxels = {"source.decay_in_voxel", "world.to_face", "world.across_face", "world.advanced", "world.jumped"}
-    shells = {"source.decay_at_centre", "shells.to_boundary", "shells.across", "shells.advanced", "shells.jumped"}
+    voxels = {
+        "source.decay_in_voxel",
+        "world.to_face",
+        "world.across_face",
+        "world.advanced",
+        "world.jumped",
+        "world.flown",
+    }
+    shells = {
+        "source.decay_at_centre",
+        "shells.to_boundary",
+        "shells.across",
+        "shells.advanced",
+        "shells.jumped",
+        "shells.flown",
+    }
     assert {f"mcdose.transport.{part}" for part in parts} <= names
     assert any({f"mcdose.transport.{part}" for part in world} <= names for world in (voxels, shells))
     samplers = {
         "bremsstrahlung.sample_photon_energy", "compton.sample_compton", "direction.sin_cos_turn", "lookup.locate",
         "moller.sample_moller", "pair.pair_deflection", "photoelectric.sample_photoelectron", "random.random_block",
+        "rayleigh.sample_rayleigh",
         "scattering.sample_deflection", "straggling.sample_loss",
     }  # fmt: skip
     assert {f"mcdose.physics.{sampler}" for sampler in samplers} <= names

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import mcdose
+from mcdose.emission_table import emission_table
+from mcdose.nuclides import nuclide
 from mcdose.physics.random import Key, random_block
 from mcdose.source_tables import build_source
 from mcdose.transport.source import sample_voxel
@@ -39,7 +41,7 @@ def test_probabilities_are_those_of_the_map(dtype):
     activity[3] = 0.0
     activity[:, 4] = 0.0
     activity = activity.astype(dtype)
-    source = build_source(activity, "Y-90")
+    source = build_source(activity, emission_table(nuclide("Y-90")))
     np.testing.assert_allclose(
         probabilities(source, activity.shape), activity / activity.sum(dtype=float), rtol=0, atol=1e-7
     )
@@ -48,7 +50,7 @@ def test_probabilities_are_those_of_the_map(dtype):
 def test_voxels_without_activity_are_never_drawn():
     rng = np.random.default_rng(2)
     activity = rng.random((5, 6, 7)) * (rng.random((5, 6, 7)) < 0.2)
-    source = build_source(activity, "Y-90")
+    source = build_source(activity, emission_table(nuclide("Y-90")))
     counts = np.bincount(drawn(source, 6, 7, 200_000), minlength=activity.size).reshape(activity.shape)
     assert not counts[activity == 0.0].any()
     expected = 200_000 * activity / activity.sum()
@@ -64,7 +66,7 @@ def test_one_hot_voxel_beyond_2_to_24_is_always_drawn():
     activity[hot] = 1
     assert np.ravel_multi_index(hot, activity.shape) > 2**24
     tracemalloc.start()
-    source = build_source(activity, "Y-90")
+    source = build_source(activity, emission_table(nuclide("Y-90")))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * activity.size  # the table is 4 bytes a voxel; no float64 copy of the grid
@@ -74,15 +76,15 @@ def test_one_hot_voxel_beyond_2_to_24_is_always_drawn():
 def test_no_voxel_beyond_2_to_24_is_missed():
     """Trap: a float32 CDF of 2^24 and more voxels has steps of zero."""
     shape = (1, 4200, 4200)
-    source = build_source(np.ones(shape, np.uint8), "Y-90")
+    source = build_source(np.ones(shape, np.uint8), emission_table(nuclide("Y-90")))
     last = probabilities(source, shape)[0, -1]
     assert last.size * 4200 > 2**24
     np.testing.assert_allclose(last, 1.0 / 4200**2, rtol=1e-5)
 
 
 def test_energies_have_the_mean_of_the_spectrum():
-    source = build_source(np.ones((1, 1, 1)), "Y-90")
-    sampled = source.energies.astype(float)
+    source = build_source(np.ones((1, 1, 1)), emission_table(nuclide("Y-90")))
+    sampled = source.energies[0].astype(float)
     mean = 0.5 * (sampled[1:] + sampled[:-1]).mean()
     assert mean == pytest.approx(mcdose.nuclide("Y-90").spectrum.mean_energy_mev, rel=1e-5)
     assert (np.diff(sampled) > 0.0).all()

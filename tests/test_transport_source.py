@@ -8,11 +8,25 @@ import pytest
 from draws import SEED, assert_distributed, assert_mean
 from scipy import stats
 
+from mcdose.constants import ELECTRON_MASS, MEV_TO_JOULE
+from mcdose.dose import absorbed_dose
+from mcdose.emission_table import emission_table
+from mcdose.nuclides import Nuclide, nuclide
 from mcdose.physics.random import Key, uniform
-from mcdose.transport.source import Source, decay, sample_energy, sample_voxel
+from mcdose.spectra import Spectrum
+from mcdose.transport.shells import Shells
+from mcdose.transport.source import PointSource, Source, decay, sample_energy, sample_voxel
+from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 from mcdose.transport.world import World
 
 ENERGIES = np.array([0.0, 0.1, 0.3, 1.0, 2.0], np.float32)  # quartiles
+EMITTED = (  # electrons of that spectrum, nothing else
+    np.array([2**31], np.uint32),
+    np.array([ELECTRON], np.int32),
+    np.array([-1.0], np.float32),
+    ENERGIES[None],
+    np.float32(0.0),
+)
 ALL_ONES = 0xFFFFFFFF
 
 
@@ -25,7 +39,7 @@ def lines(activity):
 
 def source_of(activity):
     return Source(
-        lines(activity.sum(axis=(1, 2))), lines(activity.sum(axis=2)).ravel(), lines(activity).ravel(), ENERGIES
+        lines(activity.sum(axis=(1, 2))), lines(activity.sum(axis=2)).ravel(), lines(activity).ravel(), *EMITTED
     )
 
 
@@ -36,12 +50,17 @@ def world_of(shape):
     )
 
 
+def shells_of():
+    edges = np.array([0.0, 1.0], np.float32)
+    return Shells(edges, np.float32(1.0), np.ones(1, np.float32), np.zeros(1, np.uint8))
+
+
 @numba.njit
 def draw(source, world, count, seed):
     indices = np.empty((count, 3), np.int32)
     reals = np.empty((count, 7), np.float32)
     for i in range(count):
-        energy, place, u, v, w = decay(source, world, Key(seed, np.uint64(i), np.uint32(0)))
+        _, energy, place, u, v, w = decay(source, world, Key(seed, np.uint64(i), np.uint32(0)))
         indices[i] = place.z, place.y, place.x
         reals[i] = energy, place.offset_z, place.offset_y, place.offset_x, u, v, w
     return indices, reals
@@ -99,7 +118,7 @@ def test_no_voxel_is_missed_in_a_grid_beyond_2_to_the_24():
     slabs = lines(np.ones(32))
     rows = np.tile(lines(np.ones(1024)), 32)
     voxels = np.tile(lines(np.ones(1024)), 32 * 1024)
-    source = Source(slabs, rows, voxels, ENERGIES)
+    source = Source(slabs, rows, voxels, *EMITTED)
     chosen = np.random.default_rng(9).integers(0, shape, (5000, 3))
     for inside in (0.01, 0.99):
         words = ((chosen + inside) * 2.0**32 / shape).astype(np.uint32)
@@ -130,6 +149,68 @@ def test_energies_follow_the_quantiles():
     assert_distributed(reals[:, 0], np.append(edges, 2.0), np.full(40, 1.0 / 40.0))
     source = source_of(np.ones((1, 1, 1)))
     for word in (0, ALL_ONES):
-        assert 0.0 < sample_energy(source, np.float32(uniform(np.uint32(word)))) < 2.0
-    single = source._replace(energies=np.array([0.5, 0.5], np.float32))
-    assert sample_energy(single, np.float32(0.7)) == 0.5
+        assert 0.0 < sample_energy(source, np.int32(0), np.float32(uniform(np.uint32(word)))) < 2.0
+    single = source._replace(energies=np.array([[0.5, 0.5]], np.float32))
+    assert sample_energy(single, np.int32(0), np.float32(0.7)) == 0.5
+
+
+@numba.njit
+def draw_emissions(source, world, count, seed):
+    kinds = np.empty(count, np.int32)
+    energies = np.empty(count, np.float32)
+    for i in range(count):
+        kinds[i], energies[i], _, _, _, _ = decay(source, world, Key(seed, np.uint64(i), np.uint32(0)))
+    return kinds, energies
+
+
+@pytest.mark.parametrize("name", ["Ga-68", "I-131", "Tc-99m"])
+def test_emissions_are_drawn_by_their_number_per_decay(name):
+    """Kinds, lines and the means of spectra, each within five standard errors; the same from a point."""
+    count = 400_000
+    known = nuclide(name)
+    table = emission_table(known)
+    flat = np.array([2**31], np.uint32)
+    sources = (Source(flat, flat, flat, *table.fields), world_of((1, 1, 1))), (PointSource(*table.fields), shells_of())
+    for source, world in sources:
+        kinds, energies = draw_emissions(source, world, count, SEED)
+        expected = [(PHOTON, *line) for line in known.lines] + [(ELECTRON, *line) for line in known.electron_lines]
+        for kind, energy, number in expected:
+            share = number / table.per_decay
+            same = [line for line in expected if line[0] == kind and np.float32(line[1]) == np.float32(energy)]
+            share = sum(line[2] for line in same) / table.per_decay
+            found = np.mean((kinds == kind) & (energies == np.float32(energy)))
+            assert abs(found - share) < 5 * np.sqrt(share / count) + 1e-8
+        listed = {np.float32(line[1]) for line in expected}
+        continuous = ~np.isin(energies, list(listed))
+        for kind, spectrum in ((ELECTRON, known.spectrum), (POSITRON, known.positron_spectrum)):
+            drawn = energies[continuous & (kinds == kind)].astype(float)
+            if spectrum is None or not len(spectrum.energies_mev):
+                assert drawn.size == 0
+                continue
+            share = spectrum.electrons_per_decay / table.per_decay
+            assert abs(drawn.size / count - share) < 5 * np.sqrt(share / count)
+            assert abs(drawn.mean() - spectrum.mean_energy_mev) < 5 * drawn.std() / np.sqrt(drawn.size)
+
+
+@pytest.mark.parametrize("name", ["F-18", "Lu-177", "Tc-99m", "In-111", "At-211", "Y-90"])
+def test_a_table_emits_the_mean_energy_of_the_decay(name):
+    """Expected energy of a history, times histories per decay, from the table alone."""
+    known, table = nuclide(name), emission_table(nuclide(name))
+    shares = np.diff(table.chances.astype(float), prepend=0.0) / 2**31
+    energies = []
+    for kind, line in zip(table.kinds, table.lines.astype(float), strict=True):
+        spectrum = table.energies[int(-line) - 1].astype(float) if line < 0 else np.array([line, line])
+        energies.append(0.5 * (spectrum[1:] + spectrum[:-1]).mean() + (2 * ELECTRON_MASS if kind == POSITRON else 0.0))
+    mean = (shares @ energies + float(table.stays)) * table.per_decay
+    assert mean == pytest.approx(sum(known.mean_energies_mev.values()), rel=2e-5)
+    assert table.mean_mev == pytest.approx(mean, rel=2e-5)
+
+
+def test_a_decay_without_particles_that_move_leaves_its_energy():
+    alpha = Nuclide("Xx-1", 1.0, Spectrum(np.zeros(0), np.zeros(0)), {}, (), alphas=((5.0, 1.0),), recoil_mev=0.1)
+    table = emission_table(alpha)
+    assert table.kinds.tolist() == [NOTHING]
+    assert (table.per_decay, table.stays) == (1.0, np.float32(5.1))
+    result = absorbed_dose(np.ones((3, 3, 3)), (2.0, 2.0, 2.0), nuclide=alpha, histories=27_000, seed=2)
+    assert result.deposited_mev == result.emitted_mev == pytest.approx(5.1 * 27_000, rel=1e-6)
+    np.testing.assert_allclose(result.dose_gy.mean(), 5.1 * MEV_TO_JOULE / 8e-6, rtol=1e-5)

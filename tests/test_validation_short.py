@@ -99,6 +99,11 @@ def test_limits_are_those_of_the_issue():
     assert load_case("voxel_mird17")["limits"] == {"fraction": 0.025}
     assert load_case("voxel_kernel_methods")["limits"] == {"fraction": 0.005, "of_self": 0.01}
     assert load_case("stopping_power_estar")["limits"] == {"stopping_power": 0.001, "csda_range": 0.002, "digits": 4}
+    assert load_case("emissions_penelope")["limits"] == {"fraction": 0.01, "largest_sigma": 0.01}
+    assert load_case("shells_penelope")["limits"] == {"fraction": 0.01, "balance": 1e-6}
+    assert load_case("absorbed_fractions")["limits"] == {"fraction": 0.02}
+    assert load_case("composed_kernels")["limits"] == {"shell": 0.01, "radius": 0.005}
+    assert load_case("voxel_emitters")["limits"] == {"self": 0.02, "far": 0.05, "methods": 0.005, "digits": 3}
     assert load_case("gamma_peers")["limits"] == {"percentage_points": 0.5}
     assert load_case("dvh_peers")["limits"] == {"fraction": 0.005}
     assert load_case("convergence")["limits"] == {

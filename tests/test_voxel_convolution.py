@@ -10,7 +10,8 @@ import pytest
 import mcdose
 import mcdose.voxel_convolution as method
 from mcdose import known_kernel
-from mcdose.kernel_pair import Spread, _even, kernel_pair, merged
+from mcdose.coarse_voxels import Spread, merged
+from mcdose.kernel_pair import _even, kernel_pair
 from mcdose.kernel_pair import _kept as pairs_kept
 
 VOXEL = (3.0, 4.0, 5.0)
@@ -25,7 +26,7 @@ def convolved(tia, voxel=VOXEL, **named):
 
 
 def water_pair(voxel, shape):
-    return kernel_pair("Y-90", mcdose.medium("water"), 1.0, voxel, shape, simulate=None)
+    return kernel_pair(mcdose.nuclide("Y-90"), mcdose.medium("water"), 1.0, voxel, shape, simulate=None)
 
 
 @pytest.fixture

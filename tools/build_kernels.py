@@ -2,6 +2,7 @@
 
     python tools/build_kernels.py                                  # every recipe
     python tools/build_kernels.py kernels/recipes/Y-90_water.toml  # this one
+    python tools/build_kernels.py kernels/recipes/[!Ye]*.toml      # all but those of Y-90 and of electrons
 
 A kernel is simulated in pieces of 2^20 histories, each kept as a file in the user's cache folder (`--pieces`), so that
 a run that was stopped goes on where it was. Pieces are found again only by the same recipe and the same code and tables
@@ -12,6 +13,7 @@ of the physics. The energy of all pieces together is bit for bit that of one run
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -22,12 +24,15 @@ from pathlib import Path
 import numpy as np
 
 from mcdose.electron_kernels import ElectronKernels
+from mcdose.errors import InputError
 from mcdose.io.output import whole_file
 from mcdose.kernel import PointKernel
-from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, file_sha256, library_file, save_kernel
+from mcdose.kernel_file import FORMAT_VERSION, REGISTRY, file_sha256, library_file, load_kernel, save_kernel
 from mcdose.kernel_pieces import code_hash, forget_pieces, point_kernel_in_pieces
 
 LIBRARY = Path(__file__).resolve().parents[1] / "kernels"
+TAIL_MM = 12.0  # where shells are no longer of equal width
+TOLD_ERROR = 0.05
 
 
 def read_recipe(path: Path) -> dict:
@@ -97,8 +102,14 @@ def electron_kernels(kernels: list[PointKernel]) -> ElectronKernels:
 
 
 def build(path: Path, arguments: argparse.Namespace) -> None:
-    """Make the kernel of a recipe."""
+    """Make the kernel of a recipe, unless the same recipe, code and tables have made it already."""
     recipe = read_recipe(path)
+    made_by = {"code_sha256": code_hash(), "recipe": path.name, "recipe_sha256": _recipe_hash(recipe)}
+    file = arguments.out / library_file(recipe["name"])
+    if not arguments.again and _is_of(file, made_by):
+        print(f"{recipe['name']}: is there, made by the same recipe and code", flush=True)
+        register(arguments.out, recipe["name"], path.name, load_kernel(file).histories)
+        return
     if "electrons" in recipe:
         numbered = enumerate(energies_mev(recipe))
         made = [simulate(energy, recipe, recipe["seed"] + k, arguments) for k, energy in numbered]
@@ -106,11 +117,33 @@ def build(path: Path, arguments: argparse.Namespace) -> None:
     else:
         made = [simulate(recipe["source"], recipe, recipe["seed"], arguments)]
         kernel = made[0][0]
-    kernel = replace(kernel, provenance={**kernel.provenance, "code_sha256": code_hash(), "recipe": path.name})
-    save_kernel(kernel, arguments.out / library_file(recipe["name"]), overwrite=True)
+    kernel = replace(kernel, provenance={**kernel.provenance, **made_by, **told_errors(kernel)})
+    save_kernel(kernel, file, overwrite=True)
     register(arguments.out, recipe["name"], path.name, kernel.histories)
     for _, files in made:
         forget_pieces(files)
+
+
+def told_errors(kernel: PointKernel | ElectronKernels) -> dict[str, float | None]:
+    """Return the radius [mm], of 12 and more, from which on a shell errs by more than 5 % (one sigma), or None."""
+    if isinstance(kernel, ElectronKernels):
+        return {}
+    outer = kernel.shell_edges_mm[:-1] >= TAIL_MM
+    poor = np.flatnonzero(outer & ~(kernel.standard_error_mev <= TOLD_ERROR * kernel.energy_mev))
+    return {"error_above_5_percent_from_mm": float(kernel.shell_edges_mm[poor[0]]) if poor.size else None}
+
+
+def _recipe_hash(recipe: dict) -> str:
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def _is_of(file: Path, made_by: dict[str, str]) -> bool:
+    """Tell whether a file is a whole kernel with this provenance."""
+    try:
+        known = load_kernel(file).provenance
+    except InputError:  # none there, or a damaged one
+        return False
+    return all(known.get(key) == value for key, value in made_by.items())
 
 
 def register(out: Path, name: str, recipe_file: str, histories: int) -> None:
@@ -132,8 +165,9 @@ def register(out: Path, name: str, recipe_file: str, histories: int) -> None:
 
 
 def _short(deviations: np.ndarray) -> np.ndarray:
-    """Return float64 that hold no more than float32: an estimate good to a tenth needs no more, and packs better."""
-    return deviations.astype(np.float32).astype(np.float64)
+    """Return float64 of 12 significant bits: an estimate good to a tenth needs no more, and packs better."""
+    mantissa, exponent = np.frexp(deviations)
+    return np.ldexp(np.rint(np.ldexp(mantissa, 12)), exponent - 12)
 
 
 def _show(done: int, total: int | None) -> None:
@@ -148,6 +182,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=LIBRARY, help="folder of the kernels and registry.json")
     parser.add_argument("--pieces", type=Path, help="folder of the pieces (the user's cache)")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--again", action="store_true", help="also what the same recipe and code have made already")
     arguments = parser.parse_args()
     for path in arguments.recipes or sorted((LIBRARY / "recipes").glob("*.toml")):
         build(path, arguments)

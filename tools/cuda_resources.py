@@ -36,9 +36,11 @@ class _Device:
 @cache
 def arguments() -> dict[str, tuple[Any, ...]]:
     """Return arguments of every kernel, of the types that the engine launches it with."""
+    from mcdose.emission_table import emission_table
     from mcdose.engine.cuda_kernels import Aside
     from mcdose.maps import Voxels
     from mcdose.media import medium
+    from mcdose.nuclides import nuclide
     from mcdose.parameters import TransportParameters
     from mcdose.physics_tables import build, cuts
     from mcdose.source_tables import build_source
@@ -50,8 +52,8 @@ def arguments() -> dict[str, tuple[Any, ...]]:
 
     parameters = TransportParameters()
     tables, limits = build([medium("water")], [1.0], parameters), cuts(parameters)
-    source = build_source(np.ones((2, 2, 2)), "Y-90")
-    source = source._replace(energies=source.energies.copy())  # on a device no array is read-only
+    source = build_source(np.ones((2, 2, 2)), emission_table(nuclide("Y-90")))
+    source = type(source)(*(np.array(f) if isinstance(f, np.ndarray) else f for f in source))  # none read-only there
     reals, doubles, longs = np.zeros(8, np.float32), np.zeros(8), np.zeros(8, np.int64)
     words, media = np.zeros(8, np.uint64), np.zeros(8, np.uint8)
     world = World(*[np.int32(2)] * 3, *[np.float32(1.0)] * 4, reals, media)
@@ -68,7 +70,7 @@ def arguments() -> dict[str, tuple[Any, ...]]:
         "transport": (seed, seed, number, longs, source, *shared),
         "fly_aside": (seed, *shared),
         "transport_rows": (
-            seed, words, longs, PointSource(reals), shells, tables, limits,
+            seed, words, longs, PointSource(*source[3:]), shells, tables, limits,
             accounts, accounts, accounts,
         ),
         "flush": (longs, double, sums),

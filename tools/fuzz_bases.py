@@ -301,6 +301,32 @@ def _transform_hdf5(path: Path) -> Path:
     return _transform(path, ".h5")
 
 
+def _rtdose(path: Path, compressed: bool = False) -> Path:
+    import pydicom
+
+    from mcdose.grid import Grid
+    from mcdose.io.rtdose import write_rt_dose
+
+    grid = Grid((4, 5, 6), (2.0, 1.5, 1.25), (30.0, -20.0, -10.0))
+    write_rt_dose(path, _values() / 3.0, grid, None, comment="fuzz", plan_path=path.with_name(f"{path.name}.plan"))
+    dataset = pydicom.dcmread(path)
+    for k, keyword in enumerate(("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")):
+        setattr(dataset, keyword, f"1.2.826.0.1.{800 + k}")  # the same in every process
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    for element in dataset:
+        element.value = {"DA": "20240603", "TM": "100000"}.get(element.VR, element.value)
+    if compressed:  # pydicom encodes no 32 bits
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+        dataset.PixelData = _values().astype("<u2").tobytes()
+        dataset.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+    dataset.save_as(path)
+    return path
+
+
+def _rtdose_rle(path: Path) -> Path:
+    return _rtdose(path, True)
+
+
 def _matrix(path: Path) -> Path:
     named = path.with_name(path.name + ".txt")
     np.savetxt(named, np.diag([1.0, 1.1, 0.9, 1.0]), header="activity to CT", fmt="%g")
@@ -311,6 +337,7 @@ _MAKERS: dict[str, list[Callable[[Path], Path]]] = {
     "ct": [_ct, _ct_enhanced, _ct_rle, _ct_jpeg_2000, _ct_jpeg_ls],
     "pet": [_pet_start, _pet_admin, _pet_jpeg, _pet_enhanced],
     "rtstruct": [_rtstruct],
+    "rtdose": [_rtdose, _rtdose_rle],
     "seg": [_seg_binary, _seg_fractional, _seg_labels],
     "nifti": [_nifti, _nifti_gz],
     "metaimage": [_mha, _mha_compressed, _mhd],

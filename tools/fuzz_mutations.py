@@ -32,6 +32,7 @@ KEYWORDS = (
     "FrameOfReferenceTransformationMatrix", "FrameOfReferenceTransformationMatrixType", "FrameOfReferenceUID",
     "RegistrationSequence", "MatrixRegistrationSequence", "MatrixSequence",
     "DimensionIndexValues", "ImageType", "RescaleType", "SpecificCharacterSet", "SOPInstanceUID", "SeriesInstanceUID",
+    "DoseGridScaling", "GridFrameOffsetVector", "DoseUnits", "DoseType", "DoseSummationType",
 )  # fmt: skip
 VRS = ("DS", "IS", "US", "SS", "UL", "FD", "FL", "LO", "SQ", "OB", "OW", "UN", "UI", "DA", "TM", "DT", "AT", "PN", "UT")
 PACKED = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "OW": "H", "AT": "H"}
@@ -354,6 +355,7 @@ _FORMATS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "ct": _dicom,
     "pet": _dicom,
     "rtstruct": _dicom,
+    "rtdose": _dicom,
     "seg": _dicom,
     "nifti": _nifti,
     "metaimage": _meta_image,

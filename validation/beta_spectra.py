@@ -1,4 +1,4 @@
-"""Beta spectra of P-32 and Sr-89, which mcdose does not ship, by the functions that made the one of Y-90.
+"""Beta spectra of P-32 and Sr-89 with measured charge radii, by the functions that made the one of Y-90.
 
 Source: end points: P-32 DDEP 1710.66 keV; Sr-89 Q = 1502.2(4) keV, Sandler et al., Phys. Rev. C 100:024309 (2019),
 by Penning trap (DDEP has 1495.1 keV). Charge radii: Angeli and Marinova, At. Data Nucl. Data Tables 99:69 (2013).

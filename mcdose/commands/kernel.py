@@ -14,6 +14,7 @@ from mcdose.errors import InputError
 
 if TYPE_CHECKING:
     from mcdose.kernel import PointKernel, VoxelKernel
+    from mcdose.nuclides import Nuclide
 
 POINT_HISTORIES = 1_000_000
 MOST_SHELLS = 100_000
@@ -80,19 +81,20 @@ def run_voxel(args: argparse.Namespace) -> int:
     from mcdose.nuclides import nuclide
     from mcdose.voxel_kernel import voxel_kernel
 
-    name = nuclide(args.nuclide).name
+    with as_input_error():
+        named = nuclide(args.nuclide)
     with Console(verbose=args.verbose, silent=args.json) as console:
         console.show_held()
         pieces: list[Path] = []
 
         def simulate(histories: int) -> PointKernel:
-            point, of_point = _resumable(console, args, name, None, histories, None)
+            point, of_point = _resumable(console, args, named, None, histories, None)
             pieces.extend(of_point)
             return point
 
         with as_input_error():
             kernel = voxel_kernel(
-                name,
+                named,
                 voxel_mm,
                 args.medium,
                 density_g_cm3=args.density,
@@ -117,7 +119,7 @@ def run_voxel(args: argparse.Namespace) -> int:
 def _resumable(
     console: Console,
     args: argparse.Namespace,
-    source: str | float,
+    source: Nuclide | float,
     density_g_cm3: float | None,
     histories: int,
     shell_edges_mm: list[float] | None,
@@ -152,8 +154,8 @@ def _resumable(
         raise KeyboardInterrupt(f"{kept} histories are kept, and the same command goes on from there") from None
 
 
-def _source(text: str) -> str | float:
-    """Return the name of a nuclide, or an energy in MeV."""
+def _source(text: str) -> Nuclide | float:
+    """Return a nuclide by its name or file, or an energy in MeV."""
     from mcdose.nuclides import nuclide, nuclides
     from mcdose.point_kernel import HIGHEST_SOURCE_MEV, LOWEST_SOURCE_MEV
 
@@ -164,7 +166,7 @@ def _source(text: str) -> str | float:
     if energy is not None and LOWEST_SOURCE_MEV <= energy <= HIGHEST_SOURCE_MEV:
         return energy
     try:
-        return nuclide(text).name
+        return nuclide(text)
     except ValueError:
         raise InputError(
             f"SOURCE must be a nuclide ({', '.join(nuclides())}) or an energy of {LOWEST_SOURCE_MEV:g} to "
@@ -328,7 +330,8 @@ def _voxel_report(figures: dict[str, Any]) -> str:
         lines.append(f"{tuple(row['offset'])!s:10}  {value:14.5e}  {percent:>7}")
     lines += [
         "",
-        f"outside the array  {figures['outside_mev']:.4g} of {figures['emitted_mev']:.5g} MeV per decay",
+        f"outside the array  {figures['outside_mev']:.4g} of {figures['emitted_mev']:.5g} MeV per decay "
+        f"({100 * figures['outside_mev'] / figures['emitted_mev']:.3g} %)",
     ]
     return "\n".join(lines)
 

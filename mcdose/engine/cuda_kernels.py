@@ -78,7 +78,7 @@ def transport(seed, first, count, handed, source, world, tables, cuts, scores, a
         if offset >= count:
             break
         history = first + np.uint64(offset)
-        depth, emitted = begin(seed, history, source, world, stack)
+        depth, emitted = begin(seed, history, source, world, scores, stack)
         cuda.atomic.add(accounts, (row, EMITTED), emitted)
         cuda.atomic.add(accounts, (row, FOLLOWED), 1)
         while depth > 0:

@@ -13,9 +13,8 @@ from mcdose.grid import Grid
 from mcdose.io.output import whole_file
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Series
-from mcdose.io.study import is_anonymous, orientation, reference, study_header
-
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+from mcdose.io.source_images import refer, stand_in
+from mcdose.io.study import is_anonymous, orientation, study_header
 
 
 class Quantity(NamedTuple):
@@ -80,7 +79,7 @@ def write_parametric_map(
     for equipment in image.ContributingEquipmentSequence:
         del equipment.ContributionDateTime  # the content's; and no date at all where dates are removed
     image.ContentDate, image.ContentTime = common.InstanceCreationDate, common.InstanceCreationTime
-    _refer(image, None if is_anonymous(common) else series)
+    refer(image, None if is_anonymous(common) else series)
     with whole_file(Path(path), overwrite) as part:
         image.save_as(part, enforce_file_format=True)
 
@@ -93,7 +92,7 @@ def _image(values: NDArray[np.float32], grid: Grid, quantity: Quantity, comment:
     dz, dy, dx = grid.voxel_mm
     largest = float(np.nanmax(values, initial=0.0)) or 1.0
     return highdicom.pm.ParametricMap(
-        source_images=[_stand_in(common, grid)],
+        source_images=[stand_in(common, grid)],
         pixel_array=values,
         series_instance_uid=generate_uid(prefix=None),
         series_number=1,
@@ -132,43 +131,3 @@ def _image(values: NDArray[np.float32], grid: Grid, quantity: Quantity, comment:
             for k in range(grid.shape[0])
         ],
     )
-
-
-def _stand_in(common: Any, grid: Grid) -> Any:
-    """Make the image that highdicom takes patient, study and frame of reference from.
-
-    It stands across the planes of the map, so that highdicom finds none of them in it and refers to none.
-    """
-    from pydicom import Dataset
-    from pydicom.uid import generate_uid
-
-    image = Dataset()
-    image.SpecificCharacterSet = common.SpecificCharacterSet
-    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"):
-        setattr(image, keyword, "")
-    image.StudyDate = image.StudyTime = None
-    image.StudyInstanceUID, image.FrameOfReferenceUID = common.StudyInstanceUID, common.FrameOfReferenceUID
-    image.SOPClassUID, image.SOPInstanceUID = CT_IMAGE, generate_uid(prefix=None)
-    image.SeriesInstanceUID, image.Modality = generate_uid(prefix=None), "CT"
-    image.Rows = image.Columns = 1
-    image.ImageOrientationPatient, image.ImagePositionPatient = _across(grid), [0.0, 0.0, 0.0]
-    image.PixelSpacing, image.SliceThickness = [1.0, 1.0], 1.0
-    return image
-
-
-def _across(grid: Grid) -> list[float]:
-    """Orientation of planes that stand across those of a grid: rows along its y, columns against its z."""
-    return [*grid.direction[1][::-1], *(-v for v in grid.direction[0][::-1])]
-
-
-def _refer(image: Any, series: Series | None) -> None:
-    """Refer to the images of the series instead of the stand-in."""
-    from pydicom import Dataset
-
-    del image.SourceImageSequence, image.ReferencedSeriesSequence
-    if series is None:
-        return
-    images = [reference(series.sop_class_uid, uid) for uid in series.instance_uids]
-    item = Dataset()
-    item.SeriesInstanceUID, item.ReferencedInstanceSequence = series.series_uid, images
-    image.SourceImageSequence, image.ReferencedSeriesSequence = images, [item]

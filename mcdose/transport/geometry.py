@@ -1,6 +1,6 @@
 """What the transport asks of a world, answered by voxels or by shells; numba picks the answers when it compiles.
 
-`cell` is where energy is counted; `advanced`, `to_boundary` and `across` walk cell by cell, `jumped` skips cells.
+`cell` is where energy is counted; `advanced`, `to_boundary` and `across` walk cell by cell, `flown` skips cells.
 """
 
 from numba.extending import overload
@@ -8,8 +8,8 @@ from numba.extending import overload
 from mcdose.jit import FLAGS
 from mcdose.transport import shells, world
 
-_VOXELS = (world.voxel_of, world.advanced, world.to_face, world.across_face, world.jumped)
-_SHELLS = (shells.shell_of, shells.advanced, shells.to_boundary, shells.across, shells.jumped)
+_VOXELS = (world.voxel_of, world.advanced, world.to_face, world.across_face, world.flown)
+_SHELLS = (shells.shell_of, shells.advanced, shells.to_boundary, shells.across, shells.flown)
 
 
 def _answers(kind):
@@ -37,9 +37,9 @@ def across(world, place, u, v, w, distance, boundary):
     return _answers(type(world))[3](world, place, u, v, w, distance, boundary)
 
 
-def jumped(world, place, u, v, w, distance):
-    """Return the place `distance` cm ahead, over any number of cells, and whether it is still in the world."""
-    return _answers(type(world))[4](world, place, u, v, w, distance)
+def flown(world, place, u, v, w, path, bound):
+    """Fly a photon to the end of a path; return the place, whether it is still in the world, and the bound there."""
+    return _answers(type(world))[4](world, place, u, v, w, path, bound)
 
 
 @overload(cell, jit_options=FLAGS)
@@ -66,7 +66,7 @@ def _across(world, place, u, v, w, distance, boundary):
     return lambda world, place, u, v, w, distance, boundary: answer(world, place, u, v, w, distance, boundary)
 
 
-@overload(jumped, jit_options=FLAGS)
-def _jumped(world, place, u, v, w, distance):
+@overload(flown, jit_options=FLAGS)
+def _flown(world, place, u, v, w, path, bound):
     answer = _answers(world.instance_class)[4]
-    return lambda world, place, u, v, w, distance: answer(world, place, u, v, w, distance)
+    return lambda world, place, u, v, w, path, bound: answer(world, place, u, v, w, path, bound)

@@ -1,4 +1,4 @@
-"""One history, from the decay to the last particle that moves. READ THIS FILE FIRST.
+"""One history, from an emission to the last particle that moves. READ THIS FILE FIRST.
 
 The same functions run on the CPU and, compiled again, on CUDA devices; only `score.score` differs. A particle draws
 from a random stream of its own, so it makes no difference who follows it and when.
@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled, inlined
 from mcdose.physics.random import Key
 from mcdose.transport.electron import slow_down
+from mcdose.transport.geometry import cell
 from mcdose.transport.photon import fly
-from mcdose.transport.score import quanta
+from mcdose.transport.score import deposit, quanta
 from mcdose.transport.source import decay
-from mcdose.transport.stack import ELECTRON, PHOTON, pop, push
+from mcdose.transport.stack import NOTHING, PHOTON, POSITRON, pop, push
 
 
 class Account(NamedTuple):
@@ -26,11 +28,21 @@ class Account(NamedTuple):
 
 
 @inlined
-def begin(seed, history, source, world, stack):
-    """Put what a decay emits on the empty stack; return the stack's depth and the quanta emitted."""
-    energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)))
-    depth = push(stack, np.int32(0), ELECTRON, energy, place, u, v, w, np.uint32(1))
-    return depth, quanta(energy)
+def begin(seed, history, source, world, scores, stack):
+    """Put an emission on the empty stack; return the stack's depth and the quanta emitted.
+
+    A positron brings its own and an electron's rest energy. What stays where it is (alphas, recoils, the slowest
+    electrons) is deposited at once, an equal part by every history.
+    """
+    kind, energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)))
+    depth = push(stack, np.int32(0), kind, energy, place, u, v, w, np.uint32(1))
+    emitted = quanta(energy)
+    if source.stays > 0.0:
+        deposit(scores, cell(world, place), quanta(source.stays))
+        emitted += quanta(source.stays)
+    if kind == POSITRON:
+        emitted += np.int64(2) * quanta(ELECTRON_MASS)
+    return depth, emitted
 
 
 @inlined
@@ -49,13 +61,15 @@ def follow_last(seed, history, world, tables, cuts, scores, stack, depth):
     if kind == PHOTON:
         depth, escaped = fly(energy, place, u, v, w, world, tables, scores, stack, depth, key)
         return depth, escaped, np.int32(0)
+    if kind == NOTHING:
+        return depth, np.int64(0), np.int32(0)
     return slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key)
 
 
 @compiled
 def follow(seed, history, source, world, tables, cuts, scores, stack):
-    """Follow one decay until nothing moves; add what it deposits to `scores`; return its `Account`."""
-    depth, emitted = begin(seed, history, source, world, stack)
+    """Follow one emission until nothing moves; add what it deposits to `scores`; return its `Account`."""
+    depth, emitted = begin(seed, history, source, world, scores, stack)
     escaped = np.int64(0)
     flights = np.int64(0)
     while depth > 0:

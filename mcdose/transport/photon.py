@@ -1,7 +1,6 @@
 """Transport of one photon: straight flights and interactions, by Woodcock's fictitious collisions.
 
-Neglects Rayleigh scattering (forward, no energy is left) and fluorescence. Source: Woodcock et al., ANL-7050 (1965)
-557.
+Neglects fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
 """
 
 import math
@@ -16,12 +15,14 @@ from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
-from mcdose.transport.geometry import cell, jumped
+from mcdose.physics.rayleigh import sample_rayleigh
+from mcdose.transport.geometry import cell, flown
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
-from mcdose.transport.stack import ELECTRON, POSITRON, push
-from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_PAIR
+from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
+from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_COMPTON, WITH_PAIR
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
+MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
 FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions included; reaching it is counted as a fault
 
 
@@ -46,7 +47,7 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
         draw += 1
         index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
         bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
-        place, in_grid = jumped(world, place, u, v, w, -math.log(uniform(word_1)) / bound)
+        place, in_grid, bound = flown(world, place, u, v, w, -math.log(uniform(word_1)), bound)
         if not in_grid:
             return depth, held
 
@@ -88,11 +89,21 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
             deposit(scores, voxel, held)
             return with_both, np.int64(0)
 
+        if chosen >= column_at(tables.photon, medium, index, inside, WITH_COMPTON):
+            one_minus_cosine, draw = sample_rayleigh(energy, tables.form_factor, medium, key, draw)
+            u, v, w = turned(u, v, w, one_minus_cosine, uniform(word_3))
+            continue
+
         scattered, one_minus_cosine, draw = sample_compton(energy, tables.binding, medium, key, draw)
         recoil = energy - scattered
         turn = uniform(word_3)
         opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
         a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
+        u, v, w = turned(u, v, w, one_minus_cosine, turn)
+        wait = depth >= MANY_WAIT
+        if wait:
+            word_1, _, _, _ = random_block(key, draw)
+            depth = push(stack, depth, PHOTON, scattered, place, u, v, w, word_1)
         new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_4)
         if new_depth > depth:
             held -= quanta(recoil)
@@ -100,7 +111,8 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
             fault(scores, STACK_FULL, quanta(recoil))
         depth = new_depth
         deposit(scores, voxel, held - quanta(scattered))
-        u, v, w = turned(u, v, w, one_minus_cosine, turn)
+        if wait:
+            return depth, np.int64(0)
         energy = scattered
 
     held = quanta(energy)

@@ -110,3 +110,10 @@ def jumped(shells, place, u, v, w, distance):
         else:
             high = np.int32(middle - 1)
     return _ahead(place, u, v, w, distance, low), True
+
+
+@compiled
+def flown(shells, place, u, v, w, path, bound):
+    """Fly a photon to the end of a path counted in mean free paths of the bound; see `transport.world.flown`."""
+    place, inside = jumped(shells, place, u, v, w, path / bound)
+    return place, inside, bound

@@ -1,4 +1,8 @@
-"""Where and with what energy a decay starts its electron."""
+"""Where a history starts, and with what: one emission of a decay, drawn by its number per decay.
+
+A decay with several emissions is as many histories on average: so each is followed with the weight of the whole, and
+the mean over decays is right whatever is correlated in one.
+"""
 
 from typing import Any, NamedTuple
 
@@ -21,13 +25,21 @@ class Source(NamedTuple):
     slabs: Any  # (nz,) uint32
     rows: Any  # (nz ny,) uint32, cumulative within each slab
     voxels: Any  # (nz ny nx,) uint32, cumulative within each row
-    energies: Any  # (n + 1,) float32, MeV at equal cumulative probability
+    chances: Any  # (m,) uint32, cumulative probability of the emissions, 2^31 at the end
+    kinds: Any  # (m,) int32, `transport.stack.ELECTRON`, PHOTON, POSITRON or LOCAL
+    lines: Any  # (m,) float32, MeV; negative for a spectrum: -1 the first, -2 the second
+    energies: Any  # (spectra, n + 1) float32, MeV at equal cumulative probability
+    stays: np.float32  # MeV that every history leaves where it starts
 
 
 class PointSource(NamedTuple):
-    """Decays at the centre of a spherical world."""
+    """Decays at the centre of a spherical world; fields as in `Source`."""
 
-    energies: Any  # (n + 1,) float32, MeV at equal cumulative probability
+    chances: Any
+    kinds: Any
+    lines: Any
+    energies: Any
+    stays: np.float32
 
 
 @compiled
@@ -56,43 +68,57 @@ def sample_voxel(source, ny, nx, word_1, word_2, word_3):
 
 
 @compiled
-def sample_energy(source, uniform_1):
-    """Return the energy [MeV] of the electron, linear between the quantiles of the spectrum."""
-    cells = source.energies.shape[0] - 1
+def sample_energy(source, spectrum, uniform_1):
+    """Return an energy [MeV] of a spectrum, linear between its quantiles."""
+    cells = source.energies.shape[1] - 1
     position = uniform_1 * np.float32(cells)
     cell = np.int32(position)
-    low = source.energies[cell]
-    return low + (position - np.float32(cell)) * (source.energies[cell + 1] - low)
+    low = source.energies[spectrum, cell]
+    return low + (position - np.float32(cell)) * (source.energies[spectrum, cell + 1] - low)
+
+
+@compiled
+def sample_emission(source, word_1, uniform_1):
+    """Return kind and energy [MeV] of an emission, with probability proportional to its number per decay."""
+    entry = np.int32(0)
+    if source.chances.shape[0] > 1:
+        entry = _drawn(source.chances, np.int64(0), source.chances.shape[0], word_1)
+    energy = source.lines[entry]
+    if energy < 0.0:
+        energy = sample_energy(source, np.int32(-energy) - np.int32(1), uniform_1)
+    return source.kinds[entry], energy
 
 
 @compiled
 def decay_in_voxel(source, world, key):
-    """Start a decay: uniform in its voxel, isotropic.
+    """Start a history: uniform in its voxel, isotropic.
 
     Returns
     -------
-    energy [MeV], place, u, v, w
+    kind, energy [MeV], place, u, v, w
     """
     word_1, word_2, word_3, word_4 = random_block(key, 0)
     z, y, x = sample_voxel(source, world.ny, world.nx, word_1, word_2, word_3)
-    energy = sample_energy(source, uniform(word_4))
-    word_1, word_2, word_3, word_4 = random_block(key, 1)
+    which = uniform(word_4)
+    word_1, word_2, word_3, _ = random_block(key, 1)
     place = Place(z, y, x, uniform(word_1), uniform(word_2), uniform(word_3))
-    word_1, word_2, _, _ = random_block(key, 2)
+    word_1, word_2, word_3, _ = random_block(key, 2)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    return energy, place, u, v, w
+    kind, energy = sample_emission(source, word_3, which)
+    return kind, energy, place, u, v, w
 
 
 @compiled
 def decay_at_centre(source, shells, key):
-    """Start a decay at the centre of the shells, isotropic; returns what `decay_in_voxel` does."""
-    word_1, word_2, word_3, _ = random_block(key, 0)
+    """Start a history at the centre of the shells, isotropic; returns what `decay_in_voxel` does."""
+    word_1, word_2, word_3, word_4 = random_block(key, 0)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    return sample_energy(source, uniform(word_3)), centre(), u, v, w
+    kind, energy = sample_emission(source, word_4, uniform(word_3))
+    return kind, energy, centre(), u, v, w
 
 
 def decay(source, world, key):
-    """Start a decay of a source in a world: energy [MeV], place, u, v, w."""
+    """Start a history of a source in a world: kind, energy [MeV], place, u, v, w."""
     return (decay_at_centre if isinstance(source, PointSource) else decay_in_voxel)(source, world, key)
 
 

@@ -10,6 +10,7 @@ from mcdose.transport.world import Place
 ELECTRON = 0
 PHOTON = 1
 POSITRON = 2
+NOTHING = 3  # of a decay with no particle that moves
 
 DEPTH = 32  # particles; with the cuts of doses and kernels a 2.3 MeV electron was never seen to need more than 12
 

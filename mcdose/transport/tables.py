@@ -16,8 +16,8 @@ PHOTON_LAST = (PHOTON_HIGH - PHOTON_LOW) * 2**PHOTON_BITS - 1
 RANGE, VARIANCE, ADVANCE_FINE, ADVANCE_COARSE = 0, 1, 2, 3
 # Columns of `Tables.hard`
 MOLLER, BREMSSTRAHLUNG = 0, 1
-# Columns of `Tables.photon`: each includes those before it
-PHOTOELECTRIC, WITH_PAIR, TOTAL = 0, 1, 2
+# Columns of `Tables.photon`: each includes those before it; the last adds coherent scattering
+PHOTOELECTRIC, WITH_PAIR, WITH_COMPTON, TOTAL = 0, 1, 2, 3
 
 
 class Tables(NamedTuple):
@@ -29,9 +29,10 @@ class Tables(NamedTuple):
     hard_bound: Any  # (nodes,) no less than the sum of `hard` of any medium at any energy up to the node's, per MeV
     angle: Any  # (2 media angle_nodes, n + 2) deflection of a step: fine steps of all media, then coarse ones
     radiation: Any  # (angle_nodes, n + 1) k dN/dk of bremsstrahlung
-    photon: Any  # (media, nodes, 3) cumulative attenuation [cm2/g]
+    photon: Any  # (media, nodes, 4) cumulative attenuation [cm2/g]
     photon_bound: Any  # (nodes,) no less than density times attenuation of any voxel, 1/cm
     binding: Any  # (media, n + 1) S(x)/Z
+    form_factor: Any  # (media, n, 3) x^2, F^2 and its integral over x^2, see `physics.rayleigh`
 
 
 class Cuts(NamedTuple):

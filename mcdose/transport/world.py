@@ -12,6 +12,11 @@ from mcdose.jit import compiled
 
 FAR = 1.0e9  # cm, or voxels: farther than any grid
 
+BLOCK_BITS = 3  # a block is a cube of 2^BLOCK_BITS voxels a side
+BLOCK_SIDE = 2**BLOCK_BITS
+_IN_BLOCK = BLOCK_SIDE - 1  # the bits of an index that tell the voxel inside its block
+NO_BLOCKS = np.ones(1, np.float32)  # one for the whole grid
+
 
 class World(NamedTuple):
     """Voxel grid as the transport sees it; arrays are flat, x fastest."""
@@ -25,6 +30,8 @@ class World(NamedTuple):
     smallest: np.float32  # shortest side of a voxel, cm
     density: Any  # (nz ny nx,) float32, g/cm3
     medium: Any  # (nz ny nx,) uint8, index of the medium
+    # Part of the photon bound that suffices in each block of voxels, (blocks,) float32, x fastest:
+    blocks: Any = NO_BLOCKS
 
 
 class Place(NamedTuple):
@@ -150,3 +157,89 @@ def jumped(world, place, u, v, w, distance):
         ),
         True,
     )
+
+
+@compiled
+def _block_of(world, place):
+    """Return the flat index of the block of a place."""
+    across_y = np.int32((world.ny + np.int32(_IN_BLOCK)) >> np.int32(BLOCK_BITS))
+    across_x = np.int32((world.nx + np.int32(_IN_BLOCK)) >> np.int32(BLOCK_BITS))
+    bits = np.int32(BLOCK_BITS)
+    return ((place.z >> bits) * across_y + (place.y >> bits)) * across_x + (place.x >> bits)
+
+
+@compiled
+def _in_block(index, offset):
+    """Return a coordinate in voxels from the block's side."""
+    return np.float32(index & np.int32(_IN_BLOCK)) + offset
+
+
+@compiled
+def _distance_to_side(index, offset, cosine, inverse):
+    """Return the distance [cm] to the block's side ahead along one axis."""
+    if cosine > 0.0:
+        return (np.float32(BLOCK_SIDE) - _in_block(index, offset)) / (cosine * inverse)
+    if cosine < 0.0:
+        return -_in_block(index, offset) / (cosine * inverse)
+    return FAR
+
+
+@compiled
+def _landed(index, count, offset, advance, crosses, forward):
+    """Return index and offset along one axis of `count` voxels after an advance [voxels] within the block.
+
+    It may end just behind the side that it crosses; an offset above 1 means that the last voxel was left.
+    """
+    first = np.int32(index & np.int32(~_IN_BLOCK))
+    if crosses:
+        if forward:
+            return np.int32(first + np.int32(BLOCK_SIDE)), np.float32(0.0)
+        return np.int32(first - np.int32(1)), np.float32(1.0)
+    # Rounding may have put it past a side that was not the nearest.
+    inside = min(max(_in_block(index, offset) + advance, np.float32(0.0)), np.float32(BLOCK_SIDE))
+    last = min(np.int32(_IN_BLOCK), np.int32(count - np.int32(1) - first))
+    step = min(np.int32(inside), last)
+    return np.int32(first + step), inside - np.float32(step)
+
+
+@compiled
+def flown(world, place, u, v, w, path, bound):
+    """Fly a photon to the end of a path counted in mean free paths of a bound.
+
+    Where the world has blocks, each lowers the bound to what its own voxels need; what is left of the path at its side
+    is flown in the next one, by its bound. No attenuation is above the bound of its block, so the points where a
+    photon stops are those of Woodcock tracking with any bound.
+
+    Parameters
+    ----------
+    path : in mean free paths
+    bound : no less than the attenuation anywhere in the grid, 1/cm
+
+    Returns
+    -------
+    place, whether it is still in the grid, and the bound there, 1/cm
+    """
+    if world.blocks.shape[0] == 1:
+        place, inside = jumped(world, place, u, v, w, path / bound)
+        return place, inside, bound
+    while True:
+        local = bound * world.blocks[_block_of(world, place)]
+        along_z = _distance_to_side(place.z, place.offset_z, w, world.inverse_dz)
+        along_y = _distance_to_side(place.y, place.offset_y, v, world.inverse_dy)
+        along_x = _distance_to_side(place.x, place.offset_x, u, world.inverse_dx)
+        nearest = max(min(along_x, min(along_y, along_z)), np.float32(0.0))
+        spent = nearest * local
+        if path < spent:
+            place, inside = jumped(world, place, u, v, w, path / local)
+            return place, inside, local
+        path = path - spent
+        by_x = along_x <= along_y and along_x <= along_z
+        by_y = not by_x and along_y <= along_z
+        by_z = not by_x and not by_y
+        z, offset_z = _landed(place.z, world.nz, place.offset_z, w * nearest * world.inverse_dz, by_z, w > 0.0)
+        y, offset_y = _landed(place.y, world.ny, place.offset_y, v * nearest * world.inverse_dy, by_y, v > 0.0)
+        x, offset_x = _landed(place.x, world.nx, place.offset_x, u * nearest * world.inverse_dx, by_x, u > 0.0)
+        place = Place(z, y, x, offset_z, offset_y, offset_x)
+        in_grid = 0 <= z < world.nz and 0 <= y < world.ny and 0 <= x < world.nx
+        if not in_grid or max(offset_z, max(offset_y, offset_x)) > 1.0:
+            return place, False, local

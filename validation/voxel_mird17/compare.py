@@ -100,7 +100,7 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             f"kernels composed of electrons in water ({electrons.histories:.3g} histories each), composition of water "
             f"at {DENSITY_G_CM3} g/cm3; the 909 keV photons of Sr-89 (1e-4) are left out",
             "mean energies: DDEP, whose end point of Sr-89 is 1495.1 keV",
-            "I-131 and Tc-99m of the pamphlet need photons of the decay, which mcdose does not follow yet",
+            "I-131 and Tc-99m of the pamphlet are in voxel_emitters",
             "(5,5,5) is bremsstrahlung alone, 26 and 52 mm away: EGS4's of 1999 is about a factor 2 high",
             "DPM: medium and density are not stated; compared with water of 1 g/cm3, as in the tests that quote it; "
             "these allow their own folded Geant4 kernel 2 % at 3 mm and 4 % at 4 x 4 x 3 mm",

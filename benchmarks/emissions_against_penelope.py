@@ -1,0 +1,224 @@
+"""Speed with all emissions of a nuclide, and with its photons alone beside PENELOPE in the same run.
+
+    python -m benchmarks.emissions_against_penelope [--repeats 3] [--output FILE.json]
+
+The problem is that of `benchmarks.problem`: 64^3 voxels of 3 mm water, the source spread evenly over them. First every
+nuclide alone: histories (emissions) and decays per second of processor time. Then photons of Tc-99m, I-131 and Lu-177
+in both codes, taken alternately on one core; the time of a run of a few histories (tables, reading, set-up) is
+subtracted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import mcdose
+from benchmarks.against_penelope import FEW, processor
+from benchmarks.penelope import DOSE_TALLY, WATER, penelope_is_here
+from benchmarks.problem import VOXEL_MM, VOXELS
+from mcdose.nuclides import Nuclide
+from validation.emissions import PHOTONS, only
+from validation.outcome import commit
+from validation.penelope import LISTED, listed_medium, scratch_folder
+from validation.penelope_emissions import spectrum_file
+
+PHOTON_EMITTERS = ("Tc-99m", "I-131", "Lu-177")
+CONFIGURATION = """
+sources/generic/point/nhist {histories}
+sources/generic/point/kpar "gamma"
+sources/generic/point/direction/type "SOLID_ANGLE"
+sources/generic/point/direction/u 0.0
+sources/generic/point/direction/v 0.0
+sources/generic/point/direction/w 1.0
+sources/generic/point/direction/theta0 0.0
+sources/generic/point/direction/theta1 180.0
+sources/generic/point/direction/phi0 0.0
+sources/generic/point/direction/dphi 360.0
+sources/generic/point/energy/type "FILE_SPECTRUM"
+sources/generic/point/energy/filename "{name}.spc"
+sources/generic/point/spatial/type "BOX"
+sources/generic/point/spatial/size/dx {side}
+sources/generic/point/spatial/size/dy {side}
+sources/generic/point/spatial/size/dz {side}
+sources/generic/point/spatial/position/x {half}
+sources/generic/point/spatial/position/y {half}
+sources/generic/point/spatial/position/z {half}
+geometry/type "VOXEL"
+geometry/filename "voxels.dat"
+geometry/ascii true
+geometry/granularity 100
+geometry/enclosure-margin 1.0e-3
+geometry/enclosure-material 1
+materials/water/number 1
+materials/water/eabs/electron 1.0e5
+materials/water/eabs/positron 1.0e5
+materials/water/eabs/gamma 1.0e3
+materials/water/C1 0.1
+materials/water/C2 0.1
+materials/water/WCC 1.0e4
+materials/water/WCR 1.0e4
+materials/water/filename "water.mat"
+simulation/threads 1
+simulation/seedPair {seed}
+simulation/max-time 1.0e9
+simulation/finalDump false
+"""
+
+
+class Photons:
+    """PENELOPE with the photons of a nuclide; the dose of every voxel is tallied, as mcdose does."""
+
+    def __init__(self, name: str) -> None:
+        from pyPenred import simulation
+
+        self._simulation = simulation
+        self._name = name
+        spectrum_file(name, "photons", Path(f"{name}.spc"))
+
+    def run(self, histories: int, seed: int) -> float:
+        """Run so many photons; return the energy deposited by each, MeV."""
+        side = VOXELS * VOXEL_MM / 10.0
+        simulator = self._simulation.create()
+        text = CONFIGURATION + DOSE_TALLY
+        simulator.configFromString(
+            text.format(
+                histories=float(histories), side=side, half=side / 2.0, seed=seed, voxels=VOXELS, name=self._name
+            )
+        )
+        simulator.simulate()
+        ((tally,),) = simulator.getResults().values()
+        return float(np.asarray(tally.data()[0]).sum()) * 1e-6 * (VOXEL_MM / 10.0) ** 3
+
+
+def main() -> int:
+    """Measure, print and write JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.emissions_against_penelope", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--histories", type=float, default=1e6, help="of mcdose, each repeat")
+    parser.add_argument("--penelope-histories", type=float, default=2e5, help="of PENELOPE, each repeat")
+    parser.add_argument("--output", type=Path, help="default: benchmarks/results/emissions_against_penelope.json")
+    arguments = parser.parse_args()
+    here = Path(__file__).parent / "results"
+    output = (arguments.output or here / "emissions_against_penelope.json").resolve()
+    if not penelope_is_here():
+        return 2
+    with scratch_folder():
+        record = _measure(arguments)
+    output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for name, speed in record["nuclides"].items():
+        print(
+            f"{name:8s} {speed['histories_per_cpu_second']:10.0f} emissions/s "
+            f"{speed['decays_per_cpu_second']:10.0f} decays/s"
+        )
+    for name, found in record["photons"].items():
+        print(
+            f"{name}, photons: {median(found['mcdose']):.0f} against {median(found['penelope']):.0f} per second, "
+            f"{found['ratio_median']:.1f} times ({found['ratio_range'][0]:.1f} to {found['ratio_range'][1]:.1f})"
+        )
+    print(f"written to {output.name}")
+    return 0
+
+
+def ours(of: Nuclide, histories: int, seed: int) -> tuple[float, float]:
+    """Return processor time [s] and the energy deposited by a history, MeV."""
+    begun = time.process_time()
+    result = mcdose.absorbed_dose(
+        np.ones((VOXELS,) * 3),
+        (VOXEL_MM,) * 3,
+        nuclide=of,
+        medium=listed_medium(WATER),
+        histories=histories,
+        threads=1,
+        seed=seed,
+        device="cpu",
+    )
+    return time.process_time() - begun, result.deposited_mev / histories
+
+
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the speeds of every nuclide, and of photons in both codes."""
+    histories, theirs = int(arguments.histories), int(arguments.penelope_histories)
+    nuclides = {}
+    ours(mcdose.nuclide("I-131"), FEW, 1)  # compiles
+    for name in mcdose.nuclides():
+        of = mcdose.nuclide(name)
+        set_up, _ = ours(of, FEW, 1)
+        spent, deposited = ours(of, histories, 1)
+        speed = (histories - FEW) / (spent - set_up)
+        per_decay = _emissions_per_decay(of)
+        nuclides[name] = {
+            "histories_per_cpu_second": speed,
+            "decays_per_cpu_second": speed / per_decay,
+            "emissions_per_decay": per_decay,
+            "deposited_mev_per_decay": deposited * per_decay,
+        }
+        print(f"{name}: {speed:.0f} emissions/s", flush=True)
+
+    from pyPenred import simulation
+
+    simulation.setConfigurationLog("configuration.log")
+    simulation.setSimulationLog("simulation.log")
+    simulation.materials.createListed(LISTED[WATER], "water.mat")
+    with open("voxels.dat", "w", encoding="ascii") as file:
+        side_cm = VOXEL_MM / 10.0
+        file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
+        file.write("1 1.0\n" * VOXELS**3)
+    photons = {}
+    for name in PHOTON_EMITTERS:
+        judge, of = Photons(name), only(name, PHOTONS)
+        found: dict[str, list[float]] = {"mcdose": [], "penelope": [], "mcdose_mev": [], "penelope_mev": []}
+        for repeat in range(arguments.repeats):
+            set_up, _ = ours(of, FEW, repeat + 1)
+            spent, deposited = ours(of, histories, repeat + 1)
+            found["mcdose"].append((histories - FEW) / (spent - set_up))
+            found["mcdose_mev"].append(deposited)
+            begun = time.process_time()
+            judge.run(FEW, repeat + 1)
+            ready = time.process_time()
+            found["penelope_mev"].append(judge.run(theirs, repeat + 1))
+            found["penelope"].append((theirs - FEW) / (time.process_time() - ready - (ready - begun)))
+            print(f"{name}: {found['mcdose'][-1]:.0f} against {found['penelope'][-1]:.0f} per second", flush=True)
+        ratios = [a / b for a, b in zip(found["mcdose"], found["penelope"], strict=True)]
+        photons[name] = found | {
+            "ratio": ratios,
+            "ratio_median": median(ratios),
+            "ratio_range": [min(ratios), max(ratios)],
+        }
+    return {
+        "what": "processor time, one thread, 64^3 voxels of 3 mm water, the source over the whole grid; dose "
+        "of every voxel",
+        "penelope": f"pypenred {version('pypenred')}, C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, "
+        "photons to 1 keV (mcdose: 1 keV)",
+        "mcdose": mcdose.__version__,
+        "commit": commit(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "processor": processor(),
+        "python": platform.python_version(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "histories": histories,
+        "penelope_histories": theirs,
+        "nuclides": nuclides,
+        "photons": photons,
+    }
+
+
+def _emissions_per_decay(of: Nuclide) -> float:
+    from mcdose.emission_table import emission_table
+
+    return emission_table(of).per_decay
+
+
+if __name__ == "__main__":
+    sys.exit(main())

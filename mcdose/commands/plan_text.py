@@ -1,0 +1,82 @@
+"""What the sub-commands of `mcdose plan` print alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mcdose.commands.tables import text_table
+
+if TYPE_CHECKING:
+    from mcdose.sirt.limit import Verdict
+
+
+def print_figures(figures: dict[str, Any], lines: Sequence[str], as_json: bool) -> None:
+    """Print figures as JSON or as text, with what they are good for."""
+    from mcdose import __version__
+    from mcdose.outputs import to_json
+    from mcdose.sirt.notice import NOTICE
+
+    if as_json:
+        print(to_json({"mcdose_version": __version__, **figures, "notice": NOTICE}, ascii_only=True))
+    else:
+        print("\n".join(line.rstrip() for line in (*lines, "", NOTICE)))
+
+
+def figure(value: float) -> str:
+    """Return an activity or a mass with four digits."""
+    return f"{value:.4g}"
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict in plain JSON types."""
+    from mcdose.sirt.limit import record
+
+    return {"subject": verdict.subject, "figure": verdict.value, "met": verdict.met, **record(verdict.limit)}
+
+
+def verdict_lines(verdicts: Sequence[dict[str, Any]]) -> list[str]:
+    """Return limits against figures as a table, with the publications below."""
+    if not verdicts:
+        return []
+    sources = list(dict.fromkeys(verdict["citation"] for verdict in verdicts))
+    rows = [["limit", "of", "figure", "met", "role", "evidence", "source"]]
+    for verdict in verdicts:
+        met = "yes" if verdict["met"] else "NO" if verdict["role"] in ("constraint", "goal") else "no"
+        rows.append(
+            [
+                limit_words(verdict),
+                verdict["subject"],
+                f"{verdict['figure']:.4g}",
+                met,
+                verdict["role"],
+                verdict["evidence"] + ("" if verdict["checked"] else ", unchecked"),
+                f"[{sources.index(verdict['citation']) + 1}]",
+            ]
+        )
+    notes = list(dict.fromkeys(f"{limit_words(one)}: {one['note']}" for one in verdicts if one["note"]))
+    return ["", *text_table(rows), *source_lines(sources), *(f"  {note}" for note in notes)]
+
+
+def limit_words(entry: dict[str, Any]) -> str:
+    """Return a limit in a few words."""
+    unit = "" if entry["unit"] == "1" else f" {entry['unit']}"
+    return f"{entry['quantity']} {entry['comparison']} {entry['value']:g}{unit}"
+
+
+def source_lines(sources: Sequence[str]) -> list[str]:
+    """Return numbered publications."""
+    return [f"  [{place}] {source}" for place, source in enumerate(sources, 1)]
+
+
+def delivery_lines(delivery: dict[str, Any] | None) -> list[str]:
+    """Return what a vial holds."""
+    if delivery is None:
+        return []
+    return [
+        "",
+        f"{delivery['spheres_of']}, {delivery['hours']:g} h after calibration: {delivery['calibration_gbq']:.4g} GBq "
+        f"at calibration, {delivery['injection_gbq']:.4g} GBq at injection, {delivery['residual_gbq']:.3g} GBq stay",
+        f"  {delivery['spheres_delivered'] / 1e6:.4g} million spheres of {delivery['bq_per_sphere']:.4g} Bq delivered, "
+        f"{delivery['sphere_volume_ml']:.3g} mL of them",
+    ]

@@ -1,0 +1,159 @@
+"""Doses against activity: a table, and the same as a drawing (SVG) with the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from mcdose.sirt.checks import positive
+from mcdose.sirt.judgement import lowest_tumour
+from mcdose.sirt.limit import Limit
+from mcdose.sirt.notice import NOTICE
+from mcdose.sirt.partition import Plan, plan_doses
+from mcdose.sirt.solution import with_activity
+
+STEPS = 10
+WIDTH, HEIGHT = 760.0, 460.0
+LEFT, RIGHT, TOP, BOTTOM = 78.0, 28.0, 16.0, 100.0
+# variations of the palette of Okabe and Ito (2008), with dashes of their own
+STYLES = (("#b3450a", ""), ("#0067a8", "9 5"), ("#00795a", "2 4"), ("#8a3f73", "12 4 2 4"))
+CURVES = {  # quantity of a limit to the column it belongs to
+    "tumour_gy": "lowest tumour",
+    "normal_perfused_gy": "normal, perfused",
+    "normal_liver_gy": "normal liver",
+    "lung_gy": "lungs",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Mean doses [Gy] at one activity of a session [GBq]; tumour and perfused liver with what other sessions give."""
+
+    activity_gbq: float
+    tumour_gy: float | None
+    perfused_gy: float | None
+    normal_perfused_gy: float | None
+    normal_liver_gy: float | None
+    lung_gy: float
+
+
+def sweep(plan: Plan, most_gbq: float, *, session: int | None = None, steps: int = STEPS) -> tuple[Row, ...]:
+    """Return the doses at equal steps of activity from 0 to `most_gbq`; of the tumours that which gets least there."""
+    most = positive("most_gbq", most_gbq)
+    number = plan.sessions[0] if session is None and len(plan.sessions) == 1 else session
+    full = plan_doses(with_activity(plan, most, number)).cumulative
+    tumour = lowest_tumour(full)
+    rows = []
+    for step in range(steps + 1):
+        activity = most * step / steps
+        changed = with_activity(plan, activity, number)
+        doses = plan_doses(changed)
+        own = doses.sessions[changed.sessions.index(number or 1)]
+        rows.append(
+            Row(
+                activity,
+                None if tumour is None else doses.cumulative.tumours[tumour],
+                doses.cumulative.perfused_gy,
+                own.normal_perfused_gy,
+                own.normal_liver_gy,
+                own.lung_gy,
+            )
+        )
+    return tuple(rows)
+
+
+def drawing(rows: Sequence[Row], limits: Sequence[Limit], activity_gbq: float | None = None) -> str:
+    """Draw doses against activity as SVG: a line a compartment, limits across, the planned activity upright.
+
+    Parameters
+    ----------
+    rows : of `sweep`, at least two
+    limits : those of drawn quantities that are constraints or goals
+    activity_gbq : to be marked
+    """
+    end = rows[-1].activity_gbq
+    shown = [limit for limit in limits if limit.quantity in CURVES and limit.role in ("constraint", "goal")]
+    values = [getattr(row, quantity) for row in rows for quantity in CURVES]
+    top = max([value for value in values if value is not None] + [limit.value for limit in shown]) or 1.0
+    y_ticks, x_ticks = _ticks(top), _ticks(end)
+    parts = [_axes(x_ticks, y_ticks)]
+    for (quantity, name), (colour, dashes) in zip(CURVES.items(), STYLES, strict=True):
+        points = [(row.activity_gbq, getattr(row, quantity)) for row in rows]
+        path = " ".join(
+            f"{_x(a, x_ticks[-1]):.1f},{_y(dose, y_ticks[-1]):.1f}" for a, dose in points if dose is not None
+        )
+        if path:
+            parts.append(
+                f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5" '
+                f'stroke-dasharray="{dashes}"><title>{escape(name)}</title></polyline>'
+            )
+        for limit in (one for one in shown if one.quantity == quantity):
+            y = _y(limit.value, y_ticks[-1])
+            parts.append(
+                f'<path d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}" stroke="{colour}" stroke-width="1"/>'
+                f'<text x="{WIDTH - RIGHT - 4:g}" y="{y - 4:.1f}" text-anchor="end" fill="{colour}">'
+                f"{escape(f'{name} {limit.comparison} {limit.value:g} Gy')}</text>"
+            )
+    if activity_gbq is not None and 0.0 < activity_gbq <= x_ticks[-1]:
+        x = _x(activity_gbq, x_ticks[-1])
+        parts.append(
+            f'<path d="M{x:.1f} {TOP:g}V{HEIGHT - BOTTOM:g}" stroke="#222" stroke-width="1.5"/>'
+            f'<text x="{x + 5:.1f}" y="{TOP + 12:g}">{activity_gbq:.3g} GBq</text>'
+        )
+    parts.append(_key())
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" width="{WIDTH:g}" '
+        f'height="{HEIGHT:g}" role="img" font-family="sans-serif" font-size="13">\n'
+        f"<title>Mean dose against activity at injection</title>\n<desc>{escape(NOTICE)}</desc>\n"
+        f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def _ticks(largest: float) -> list[float]:
+    """Return 0 and up to eight values in steps of 1, 2 or 5 times a power of ten, to the largest or just above."""
+    decade = 10.0 ** len(str(int(largest)))
+    steps = [factor * decade * 10.0**-power for power in range(12, -1, -1) for factor in (1.0, 2.0, 5.0)]
+    step = next(step for step in steps if step * 8.0 >= largest * (1.0 - 1e-9))
+    count = next(count for count in range(1, 10) if count * step >= largest * (1.0 - 1e-9))
+    return [float(f"{place * step:.6g}") for place in range(count + 1)]
+
+
+def _x(activity: float, end: float) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * activity / end
+
+
+def _y(dose: float, end: float) -> float:
+    return TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - dose / end)
+
+
+def _axes(x_ticks: list[float], y_ticks: list[float]) -> str:
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = []
+    for dose in y_ticks:
+        y = _y(dose, y_ticks[-1])
+        parts.append(f'<path d="M{LEFT:g} {y:.1f}H{right:g}" stroke="#ddd"/>')
+        parts.append(f'<text x="{LEFT - 8:g}" y="{y + 4:.1f}" text-anchor="end">{dose:g}</text>')
+    for activity in x_ticks:
+        x = _x(activity, x_ticks[-1])
+        parts.append(f'<path d="M{x:.1f} {TOP:g}V{bottom:g}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 18:g}" text-anchor="middle">{activity:g}</text>')
+    middle = 0.5 * (LEFT + right)
+    parts.append(f'<text x="{middle:g}" y="{bottom + 40:g}" text-anchor="middle">Activity at injection [GBq]</text>')
+    parts.append(
+        f'<text transform="translate(20 {0.5 * (TOP + bottom):g}) rotate(-90)" text-anchor="middle">'
+        "Mean dose [Gy]</text>"
+    )
+    return "\n".join(parts)
+
+
+def _key() -> str:
+    parts = []
+    width = (WIDTH - LEFT - RIGHT) / len(CURVES)
+    for place, (name, (colour, dashes)) in enumerate(zip(CURVES.values(), STYLES, strict=True)):
+        x, y = LEFT + place * width, HEIGHT - 22.0
+        parts.append(
+            f'<path d="M{x:.0f} {y:g}h30" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes}"/>'
+            f'<text x="{x + 36:.0f}" y="{y + 4:g}">{escape(name)}</text>'
+        )
+    return "\n".join(parts)

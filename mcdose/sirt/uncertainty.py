@@ -1,0 +1,124 @@
+"""Uncertainty budget of a mean dose: named terms, combined in quadrature.
+
+Source: Gear et al., EANM practical guidance on uncertainty analysis, Eur. J. Nucl. Med. Mol. Imaging 45 (2018) 2456,
+doi 10.1007/s00259-018-4136-7. Their covariance of volume, recovery coefficient and dose factor is left out: terms are
+taken as independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcdose.errors import InputError
+from mcdose.sirt.checks import not_negative, positive
+from mcdose.sirt.data_file import FOLDER, number_of, read_toml, require_keys, switch_of, text_of
+
+
+@dataclass(frozen=True)
+class Term:
+    """A relative standard uncertainty (1 sigma).
+
+    Attributes
+    ----------
+    name : of what
+    relative : at least 0
+    assumed : stands for a measurement that was not made
+    source : where it is from
+    """
+
+    name: str
+    relative: float
+    assumed: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Terms and their combination."""
+
+    terms: tuple[Term, ...]
+
+    @property
+    def relative(self) -> float:
+        """Combined relative standard uncertainty, the root of the sum of squares."""
+        return math.hypot(*(term.relative for term in self.terms))
+
+    def with_values(self, values: Mapping[str, float], source: str = "the user") -> Budget:
+        """Return the budget with other values of some terms; a name that is new adds a term.
+
+        Raises
+        ------
+        ValueError
+            A value that is negative or not finite.
+        """
+        given = {name: not_negative(name, value) for name, value in values.items()}
+        terms = [
+            replace(term, relative=given.pop(term.name), assumed=False, source=source) if term.name in given else term
+            for term in self.terms
+        ]
+        return Budget((*terms, *(Term(name, value, False, source) for name, value in given.items())))
+
+    def standard_uncertainty_gy(self, mean_gy: float) -> float:
+        """Return the combined standard uncertainty [Gy] of a mean dose [Gy]."""
+        return self.relative * abs(mean_gy)
+
+
+def load_budget(path: str | Path | None = None) -> Budget:
+    """Read a budget; None is the one that mcdose ships (mcdose/data/sirt/uncertainty.toml).
+
+    The file holds tables `[terms.NAME]` with relative, source, and assumed (false without).
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not TOML; an entry lacks a key or has a value that is not allowed.
+    """
+    path = FOLDER / "uncertainty.toml" if path is None else Path(path)
+    terms = require_keys(str(path), read_toml(path), ("terms",))["terms"]
+    if not isinstance(terms, dict) or not terms:
+        raise InputError(f"{path}: terms must be at least one table [terms.NAME], got {terms!r}")
+    found = []
+    for name, entry in terms.items():
+        where = f"{path}, {name}"
+        table = {"assumed": False, **require_keys(where, entry, ("relative", "source"), ("assumed",))}
+        relative = number_of(where, table, "relative")
+        if relative > 10.0:
+            raise InputError(f"{where}: relative must be a fraction, at most 10, got {relative:g}")
+        found.append(Term(name, relative, switch_of(where, table, "assumed"), text_of(where, table, "source")))
+    return Budget(tuple(found))
+
+
+def volume_uncertainty(diameter_mm: float, voxel_mm: float, fwhm_mm: float) -> float:
+    """Return the relative standard uncertainty of the volume of a sphere that is drawn on an image.
+
+    u(V) / V = 3 u(d) / d with u(d)^2 = a^2 / 6 + w^2 / (4 ln 2): each of the two ends of a diameter is known to the
+    rectangular width of a voxel, a^2 / 12, and to the resolution's sigma, w^2 / (8 ln 2).
+
+    Source: Gear et al. (2018), volume of interest.
+
+    Parameters
+    ----------
+    diameter_mm : of the region [mm]
+    voxel_mm : side of the voxels it is drawn on [mm]
+    fwhm_mm : full width at half maximum of the image it is drawn on [mm]; 0 for one that is sharp
+    """
+    diameter, side = positive("diameter_mm", diameter_mm), positive("voxel_mm", voxel_mm)
+    width = not_negative("fwhm_mm", fwhm_mm)
+    return 3.0 * math.sqrt(side**2 / 6.0 + width**2 / (4.0 * math.log(2.0))) / diameter
+
+
+def recovered(mean_gy: float, recovery: float) -> float:
+    """Return a mean dose [Gy] corrected for the activity that the image's blur took out of the region, D / R.
+
+    Parameters
+    ----------
+    mean_gy : as computed from the image [Gy]
+    recovery : recovery coefficient R, above 0 to 1.5; its own relative uncertainty is the term partial_volume
+    """
+    coefficient = positive("recovery", recovery)
+    if coefficient > 1.5:
+        raise ValueError(f"recovery must be at most 1.5, got {recovery}")
+    return not_negative("mean_gy", mean_gy) / coefficient

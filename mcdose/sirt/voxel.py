@@ -1,0 +1,145 @@
+"""Voxel figures beside those of the compartments: what the multi-compartment model leaves out, on one case.
+
+The compartment model gets the masses and activities of the case itself (mass from the density map, activity or decays
+from the image), so that what differs is the transport of energy and how it is averaged: over mass in a compartment,
+over volume in a histogram.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcdose.sirt.constant import gy_kg_per_gbq as constant
+from mcdose.sirt.tissue import TissueDose, normal_liver, tissue_dose
+
+if TYPE_CHECKING:
+    from mcdose.case import Case
+
+NORMAL_LIVER = "normal liver"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One tissue by both ways.
+
+    Attributes
+    ----------
+    name
+    mass_kg, activity_gbq : in it, from the case; of several time points the activity that would give the same decays
+    ratio : uptake per mass over that of the normal liver; None where that has none
+    compartment_gy : k A / m [Gy]
+    voxel : from the dose map
+    """
+
+    name: str
+    mass_kg: float
+    activity_gbq: float
+    ratio: float | None
+    compartment_gy: float
+    voxel: TissueDose
+
+    @property
+    def difference(self) -> float | None:
+        """Compartment over voxel mean, minus 1; None where the voxels have no dose."""
+        return self.compartment_gy / self.voxel.mean_gy - 1.0 if self.voxel.mean_gy else None
+
+
+def compare_with_voxels(
+    case: Case,
+    dose_gy: ArrayLike,
+    *,
+    liver: str,
+    tumours: Sequence[str],
+    lungs: str | None = None,
+    nuclide: str = "Y-90",
+    gy_kg_per_gbq: float | None = None,
+    v_gy: Sequence[float] = (),
+    density_floor_g_cm3: float = 0.05,
+) -> tuple[Comparison, ...]:
+    """Compare the multi-compartment model with a dose map.
+
+    Parameters
+    ----------
+    case : activity, density and structures on the grid of the dose
+    dose_gy : shape (nz, ny, nx) [Gy], such as `DoseResult.dose_gy`
+    liver, tumours, lungs : names of structures; the liver includes the tumours
+    nuclide, gy_kg_per_gbq : constant of the compartments; None is the nuclide's
+    v_gy : doses [Gy] for which volumes are wanted
+    density_floor_g_cm3 : voxels below report no dose, and are left out of both
+
+    Returns
+    -------
+    tuple of Comparison
+        Tumours, normal liver (the liver less the tumours), lungs if there are any.
+
+    Raises
+    ------
+    ValueError
+        A structure that is not there or has no voxel with a dose; a dose of another shape; a tumour outside the liver.
+    """
+    dose = np.asarray(dose_gy)
+    if dose.shape != case.grid.shape:
+        raise ValueError(f"dose_gy must have the shape of the case {case.grid.shape}, got {dose.shape}")
+    wanted = [liver, *tumours, *([] if lungs is None else [lungs])]
+    for name in wanted:
+        if name not in case.structures:
+            raise ValueError(f"structure must be one of {', '.join(case.structures) or 'none there'}; got {name!r}")
+    if len(set(wanted)) < len(wanted) or NORMAL_LIVER in wanted:
+        raise ValueError(
+            f"liver, tumours and lungs must be structures of their own, none of them {NORMAL_LIVER}, "
+            f"got {', '.join(wanted)}"
+        )
+    kept = case.density_g_cm3 >= density_floor_g_cm3
+    lesions = {name: case.structures[name] * kept for name in tumours}
+    masks = {**lesions, NORMAL_LIVER: normal_liver(case.structures[liver] * kept, lesions)}
+    if lungs is not None:
+        masks[lungs] = case.structures[lungs] * kept
+    k = constant(gy_kg_per_gbq, nuclide)
+    amounts = {name: _amounts(case, mask, nuclide) for name, mask in masks.items()}
+    for name, (mass_kg, _) in amounts.items():
+        if not mass_kg > 0.0:
+            raise ValueError(f"structure {name} must have a voxel with a dose, got none")
+    normal = _concentration(amounts[NORMAL_LIVER])
+    return tuple(
+        Comparison(
+            name=name,
+            mass_kg=mass_kg,
+            activity_gbq=activity,
+            ratio=activity / mass_kg / normal if normal else None,
+            compartment_gy=k * activity / mass_kg,
+            voxel=tissue_dose(dose, masks[name], case.grid.voxel_mm, v_gy=v_gy),
+        )
+        for name, (mass_kg, activity) in amounts.items()
+    )
+
+
+def _amounts(case: Case, mask: NDArray[Any], nuclide: str) -> tuple[float, float]:
+    """Return mass [kg] and activity [GBq] in a mask."""
+    mass_kg = float((mask * case.density_g_cm3).sum(dtype=np.float64)) * case.grid.voxel_ml * 1e-3
+    if case.tia_bq_s is None:
+        return mass_kg, float((mask * case.activity_bq).sum(dtype=np.float64)) * 1e-9
+    from mcdose.nuclides import nuclide as look_up
+
+    decays = float((mask * case.tia_bq_s).sum(dtype=np.float64))
+    return mass_kg, decays * math.log(2.0) / look_up(nuclide).half_life_s * 1e-9
+
+
+def _concentration(amounts: tuple[float, float]) -> float:
+    return amounts[1] / amounts[0]
+
+
+def as_values(comparisons: Sequence[Comparison], tumours: Sequence[str]) -> Mapping[str, dict[str, float | None]]:
+    """Return the voxel means by quantity and subject, to be held against limits (`mcdose.sirt.limit.judge`)."""
+    by_name = {one.name: one.voxel.mean_gy for one in comparisons}
+    lungs = [name for name in by_name if name != NORMAL_LIVER and name not in tumours]
+    return {
+        "tumour_gy": {name: by_name[name] for name in tumours},
+        "normal_liver_gy": {NORMAL_LIVER: by_name[NORMAL_LIVER]},
+        "lung_gy": {name: by_name[name] for name in lungs},
+    }

@@ -1,0 +1,276 @@
+"""`mcdose plan`: what it prints, what it refuses, and the examples of docs/sirt.md."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import mcdose
+from mcdose import sirt
+from mcdose.cli import main
+from mcdose.sirt.plan_file import load_plan
+
+DOC = (Path(__file__).parents[1] / "docs" / "sirt.md").read_text(encoding="utf-8")
+SCD = ("scd", "--perfused-ml", "800", "--lung-shunt", "0.05", "--residual", "0.01", "--gy-kg-per-gbq", "49.67")
+MCD = ("mcd", "--liver-ml", "1600", "--perfused-ml", "900", "--tumour-ml", "120", "30", "--tn-ratio", "4", "3")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run `mcdose plan` in this process: exit code, stdout, stderr."""
+
+    def command(*argv):
+        code = main(["plan", *map(str, argv)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+@pytest.fixture
+def figures(run):
+    def command(*argv):
+        code, out, err = run(*argv, "--json")
+        assert (code, err) == (0, "")
+        found = json.loads(out)
+        assert found["mcdose_version"] == mcdose.__version__
+        assert found["notice"] == sirt.NOTICE
+        return found
+
+    return command
+
+
+def example(start):
+    return next(text for text in re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL) if text.startswith(start))
+
+
+def test_single_compartment(run, figures):
+    """As in test_sirt_compartments: 2.116681 GBq, then 120 Gy; lungs 49.67 x 2.116681 x 0.99 x 0.05 = 5.2042 Gy."""
+    found = figures(*SCD, "--dose-gy", 120)
+    assert found["activity_gbq"] == pytest.approx(2.116681, abs=1e-6)
+    assert found["lung_gy"] == pytest.approx(5.2042, abs=1e-4)
+    back = figures(*SCD, "--activity-gbq", found["activity_gbq"])
+    assert back["perfused_gy"] == pytest.approx(120.0, rel=1e-12)
+    code, out, err = run(*SCD, "--dose-gy", 120)
+    assert (code, err) == (0, "")
+    assert "activity at injection        2.117 GBq" in out
+    assert "do not prescribe" in out
+
+
+def test_spheres_bring_their_constant_their_number_and_their_limits(figures):
+    holmium = figures("scd", "--perfused-ml", 1000, "--dose-gy", 60, "--spheres", "holmium", "--disease", "mCRC")
+    assert holmium["gy_kg_per_gbq"] == 15.87
+    assert holmium["activity_gbq"] == pytest.approx(60.0 * 1.03 / 15.87)
+    assert any(entry["citation"].endswith("table 4") for entry in holmium["limits"])
+    glass = figures(*SCD, "--dose-gy", 120, "--spheres", "glass", "--hours", 64.1)
+    delivery = glass["delivery"]
+    assert delivery["calibration_gbq"] == pytest.approx(2.0 * glass["activity_gbq"])
+    assert delivery["spheres"] == pytest.approx(delivery["calibration_gbq"] * 1e9 / 2500.0)
+
+
+def test_several_compartments(figures, tmp_path):
+    svg = tmp_path / "doses.svg"
+    choices = ("--spheres", "glass", "--disease", "HCC", "--scenario", "lobectomy", "--lung-shunt", 0.06)
+    found = figures(*MCD, "--tumour-dose-gy", 205, *choices, "--svg", svg)
+    (session,) = found["sessions"]
+    assert session["tumours"]["tumour 2"] == pytest.approx(205.0)
+    assert session["tumours"]["tumour 1"] == pytest.approx(205.0 * 4.0 / 3.0)
+    assert found["solution"]["feasible"]
+    assert found["solution"]["binding"]["limit"]["quantity"] == "normal_liver_gy"
+    assert found["files"] == [str(svg)]
+    assert "<svg" in svg.read_text(encoding="utf-8")
+    assert len(found["table"]) == 11
+    back = figures(*MCD, "--activity-gbq", found["solution"]["activity_gbq"], *choices)
+    assert back["solution"] is None
+    assert back["sessions"][0]["tumours"] == pytest.approx(session["tumours"])
+
+
+def test_a_target_beyond_the_limits_says_so(run):
+    code, out, _ = run(
+        *MCD, "--tumour-dose-gy", 2000, "--spheres", "glass", "--disease", "HCC", "--scenario", "lobectomy"
+    )
+    assert code == 0
+    assert "the target cannot be reached within the limits" in out
+    assert "normal_liver_gy <= 75 Gy (session 1) allows at most" in out
+
+
+def test_plan_file_of_the_documentation(figures, run, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(example("liver_ml"), encoding="utf-8")
+    file = load_plan(path)
+    assert (file.session_to_solve, file.spheres, file.context, file.scenario) == (2, "glass", "mNET", "bilobar")
+    found = figures("mcd", "--plan", path, "--tumour-dose-gy", 150)
+    assert found["session"] == 2
+    assert found["cumulative"]["tumours"]["T3"] == pytest.approx(150.0)
+    # right lobe: k x 2 x 0.99 x 0.96 over 1.03 (0.85 + 0.48 + 0.09) kg, times 4
+    k = mcdose.nuclide("Y-90").gy_kg_per_gbq
+    assert found["sessions"][0]["tumours"]["T1"] == pytest.approx(4 * k * 2 * 0.99 * 0.96 / (1.03 * 1.42))
+    code, out, _ = run("mcd", "--plan", path, "--tumour-dose-gy", 150)
+    assert code == 0
+    assert "together" in out
+
+
+def test_limits_file_of_the_documentation(tmp_path, figures):
+    path = tmp_path / "limits.toml"
+    path.write_text(example("[[limit]]"), encoding="utf-8")
+    found = figures("limits", "--limits", path)
+    assert [entry["value"] for entry in found["limits"]] == [60.0]
+    assert figures("limits", "--limits", path, "--disease", "HCC")["limits"] == []
+
+
+def test_python_example_of_the_documentation(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", DOC, re.DOTALL)
+    exec(compile(code, "sirt.md", "exec"), {})
+    activity, rest = capsys.readouterr().out.split(" ", 1)
+    assert float(activity) > 0.0
+    assert rest.startswith("normal_liver_gy <= 75 Gy")
+
+
+def test_commands_of_the_documentation_are_understood():
+    from mcdose.cli import parser
+
+    (block,) = re.findall(r"```sh\n(mcdose plan.*?)```", DOC, re.DOTALL)
+    commands = [line.split() for line in block.replace("\\\n", " ").splitlines()]
+    assert len(commands) == 9
+    for words in commands:
+        assert callable(parser().parse_args(words[1:]).run)
+
+
+def test_rules_limits_devices_and_uncertainty(figures, run):
+    found = figures("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150)
+    assert found["body_surface_gbq"] == pytest.approx(0.20247 * 1.7**0.725 * 70**0.425 - 0.2 + 0.1, rel=2e-4)
+    assert found["empirical_gbq"] == 2.0
+    assert figures("holmium", "--liver-ml", 1500)["activity_gbq"] == pytest.approx(1.5 * 1.03 * 3.781)
+    assert len(figures("limits")["limits"]) == len(sirt.load_limits())
+    assert [one["name"] for one in figures("devices")["devices"]] == ["glass", "holmium", "resin"]
+    vial = figures("devices", "--spheres", "glass", "--calibration-gbq", 3)["delivery"]
+    assert vial["spheres"] == pytest.approx(1.2e6)
+    budget = figures("uncertainty", "--term", "volume=0.5", "--dose-gy", 100)
+    assert 50.0 < budget["standard_uncertainty_gy"] < 53.0
+    drawn = figures("uncertainty", "--diameter-mm", 30, "--voxel-mm", 6, "--fwhm-mm", 0)
+    assert {t["name"]: t["relative"] for t in drawn["terms"]}["volume"] == pytest.approx(0.1 * 6**0.5)
+    for kind in ("limits", "devices", "uncertainty"):
+        code, out, _ = run(kind)
+        assert code == 0
+        assert "do not prescribe" in out
+
+
+def test_voxels_of_the_phantom(figures, run):
+    choices = ("voxel", "--demo", "--method", "local-deposition", "--disease", "mNET", "--v-gy", 100)
+    found = figures(*choices)
+    assert [one["name"] for one in found["tissues"]] == ["tumour 1", "tumour 2", "normal liver", "lungs"]
+    for one in found["tissues"]:
+        assert one["difference"] == pytest.approx(0.0, abs=1e-3)
+        assert one["standard_uncertainty_gy"] == pytest.approx(one["relative_uncertainty"] * one["voxel"]["mean_gy"])
+    assert found["tissues"][0]["voxel"]["v"] == {"100": 1.0}
+    code, out, _ = run(*choices)
+    assert code == 0
+    assert "V100 %" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("scd", "--perfused-ml", 0, "--dose-gy", 120), "--perfused-ml: must be a number above 0, got '0'"),
+        (("scd", "--perfused-ml", 800), "--dose-gy --activity-gbq is required"),
+        ((*SCD, "--dose-gy", 120, "--activity-gbq", 1), "not allowed with argument"),
+        (("scd", "--perfused-ml", 8, "--dose-gy", 1, "--lung-shunt", 1.2), "--lung-shunt: must be a fraction from 0"),
+        (
+            ("scd", "--perfused-ml", 8, "--dose-gy", 1, "--lung-shunt", 0.6, "--extrahepatic", 0.5),
+            "must leave something in the liver",
+        ),
+        (
+            (
+                "mcd",
+                "--liver-ml",
+                1600,
+                "--perfused-ml",
+                900,
+                "--tumour-ml",
+                1000,
+                "--tn-ratio",
+                4,
+                "--activity-gbq",
+                1,
+            ),
+            "tumours of perfused liver must lie in it",
+        ),
+        (
+            ("mcd", "--liver-ml", 800, "--perfused-ml", 900, "--tumour-ml", 1, "--tn-ratio", 4, "--activity-gbq", 1),
+            "must lie in the liver",
+        ),
+        (("mcd", "--liver-ml", 800, "--tumour-ml", 1, "--tn-ratio", 0.8, "--activity-gbq", 1), "must be at least 1"),
+        (("mcd", "--liver-ml", 800, "--tumour-ml", 1, "--activity-gbq", 1), "--tn-ratio must be given, or --plan"),
+        ((*MCD, "5", "--activity-gbq", 1), "--tn-ratio must be one ratio, or one for each of 2 tumours, got 3"),
+        (MCD, "--tumour-dose-gy, --normal-dose-gy or activities must be given"),
+        ((*MCD, "--activity-gbq", 1, "--svg", "x.png"), "--svg must be a file .svg, got x.png"),
+        ((*MCD, "--activity-gbq", 1, "--svg", "/nowhere/x.svg"), "there is no folder"),
+        ((*MCD, "--activity-gbq", 1, "--plan", "x.toml"), "cannot go together"),
+        (("mcd", "--plan", "x.toml", "--spheres", "holmium"), "--plan has what --spheres says"),
+        (("mcd", "--plan", "none.toml"), "none.toml: cannot be read"),
+        (("limits", "--limits", "none.toml"), "none.toml: cannot be read"),
+        (
+            ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1000, "--tumour-ml", 2000),
+            "--tumour-ml must be at most what is treated",
+        ),
+        (("devices", "--activity-gbq", 3), "--spheres must be one of"),
+        (("uncertainty", "--diameter-mm", 3), "go together"),
+        (("uncertainty", "--term", "volume"), "must be NAME=F"),
+        (("voxel",), "--activity must be given, or --demo"),
+        (("voxel", "--demo", "--ct", "x"), "--demo stands instead of images"),
+        (("voxel", "--demo", "--liver", "spleen"), "structure must be one of liver"),
+        ((), "required: KIND"),
+    ],
+)
+def test_mistakes_end_with_2_and_one_line(run, argv, message):
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("ml = 1000", "ml = 1200"), "territories and tumours must lie in the liver"),
+        (("ratio = 4.0", "ratio = 0.5"), "ratio of T1 must be at least 1"),
+        (("ml = 120", "ml = 0"), "ml of T1 must be above 0"),
+        (("ml = 120", "ml = '120'"), "ml of T1 must be a number, got '120'"),
+        (('territory = "left"', 'territory = "middle"'), "must be one of right, left; got 'middle'"),
+        (("share = 1\n", ""), "injection 2: must have activity_gbq or share, got none"),
+        (("session = 2", "session = 1"), "injections of session 1 must all have activity_gbq or all share"),
+        (("activity_gbq = 2.0", "share = 1"), "one session can have shares and be solved for, got 1, 2"),
+        (("session = 2", "session = 3"), "sessions must be numbered 1, 2, ... without a gap"),
+        (('spheres = "glass"', 'spheres = "wax"'), "spheres must be one of glass, holmium, resin, any; got 'wax'"),
+        (("liver_ml = 1600", "liver = 1600"), "missing: liver_ml"),
+        (("lung_shunt = 0.04", "lung_shunt = 4"), "lung_shunt must be a fraction"),
+    ],
+)
+def test_mistakes_in_a_plan_file(run, tmp_path, change, message):
+    text = example("liver_ml")
+    assert change[0] in text
+    path = tmp_path / "plan.toml"
+    path.write_text(text.replace(*change), encoding="utf-8")
+    code, out, err = run("mcd", "--plan", path, "--tumour-dose-gy", 150)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert str(path) in err
+    assert err.count("\n") == 1
+
+
+def test_a_drawing_that_exists_is_kept(run, tmp_path):
+    svg = tmp_path / "x.svg"
+    svg.write_text("mine", encoding="utf-8")
+    code, _, err = run(*MCD, "--activity-gbq", 1, "--svg", svg)
+    assert (code, svg.read_text(encoding="utf-8")) == (2, "mine")
+    assert "--overwrite replaces it" in err
+    assert run(*MCD, "--activity-gbq", 1, "--svg", svg, "--overwrite")[0] == 0
+    assert svg.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_target_that_was_reached_before_needs_nothing(figures, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(example("liver_ml").replace('territory = "left"', 'territory = "right"'), encoding="utf-8")
+    found = figures("mcd", "--plan", path, "--tumour-dose-gy", 10)
+    assert (found["solution"]["wanted_gbq"], found["solution"]["feasible"], found["table"]) == (0.0, True, [])

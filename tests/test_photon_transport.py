@@ -1,0 +1,134 @@
+"""One photon in a grid: whatever it does, its energy goes somewhere, to the last quantum."""
+
+import numba
+import numpy as np
+import pytest
+from draws import SEED, assert_distributed, assert_mean
+from scipy import integrate
+
+from mcdose.constants import ELECTRON_MASS
+from mcdose.media import medium
+from mcdose.photon_data import mass_attenuation
+from mcdose.physics.random import Key
+from mcdose.transport.photon import fly
+from mcdose.transport.score import FAULTS, Scores
+from mcdose.transport.stack import DEPTH, ELECTRON, PHOTON, POSITRON, Stack
+from mcdose.transport.tables import PHOTOELECTRIC, TOTAL, WITH_COMPTON, WITH_PAIR
+from mcdose.transport.world import Place, World
+
+SIDE = 9
+REST = np.int64(np.float32(ELECTRON_MASS) * 2.0**32)  # quanta
+
+
+@numba.njit
+def one_by_one(energy, world, tables, energies, faults, stack, count, seed):
+    """Fly photons from the middle, each on a tally of its own.
+
+    Returns
+    -------
+    rows : (count, 4 + DEPTH) deposited and escaped quanta, particles set in motion, kind of the first, their energies
+        [MeV], 1000 more for positrons
+    """
+    rows = np.zeros((count, 4 + stack.reals.shape[0]))
+    for i in range(count):
+        energies[:] = 0
+        place = Place(
+            np.int32(4), np.int32(4), np.int32(4), np.float32(0.25), np.float32(0.5), np.float32(0.75)
+        )  # fmt: skip
+        direction = (np.float32(0.48), np.float32(-0.64), np.float32(0.6))
+        key = Key(seed, np.uint64(i), np.uint32(1))
+        scores = Scores(energies, faults)
+        depth, escaped = fly(energy, place, direction[0], direction[1], direction[2], world, tables, scores, stack,
+                             np.int32(0), key)  # fmt: skip
+        rows[i, 0] = energies.sum()
+        rows[i, 1] = escaped
+        rows[i, 2] = depth
+        rows[i, 3] = stack.integers[0, 0] if depth else -1
+        for k in range(depth):
+            rows[i, 4 + k] = stack.reals[k, 0]
+            if stack.integers[k, 0] == POSITRON:
+                rows[i, 4 + k] += 1000.0
+    return rows
+
+
+def flights(energy, tables, medium_index, count):
+    """Return the rows of `one_by_one` in a cube of 27 cm of one medium."""
+    cells = SIDE**3
+    world = World(
+        *[np.int32(SIDE)] * 3, *[np.float32(1.0 / 3.0)] * 3, np.float32(3.0), np.ones(cells, np.float32),
+        np.full(cells, medium_index, np.uint8),
+    )  # fmt: skip
+    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    faults = np.zeros(FAULTS, np.int64)
+    rows = one_by_one(np.float32(energy), world, tables, np.zeros(cells, np.int64), faults, stack, count, SEED)
+    assert not faults.any()
+    return rows
+
+
+@pytest.mark.parametrize("energy", [0.0011, 0.00404, 0.01, 0.0333, 0.1405, 0.511, 1.0219, 1.03, 1.7, 3.0])
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["water", "lung", "bone"])
+def test_energy_is_conserved_on_every_photon(energy, which, three_media):
+    """What is deposited, escapes and is set in motion, rest energy of pairs included: exactly the photon's."""
+    rows = flights(energy, three_media, which, 3000)
+    energies = rows[:, 4:]
+    positrons = energies >= 999.0
+    moving = np.where(positrons, energies - 1000.0, energies)
+    # Float64 holds the sum of a float32 and 1000 to 1e-13, so the float32 comes back.
+    moving = np.round(moving.astype(np.float32).astype(np.float64) * 2.0**32)
+    total = rows[:, 0] + rows[:, 1] + moving.sum(axis=1) + positrons.sum(axis=1) * 2 * REST
+    assert np.all(total == np.round(np.float64(np.float32(energy)) * 2.0**32))
+    assert rows[:, 0].min() >= -1e-6 * energy * 2.0**32  # the sum of the parts is rounded
+    assert moving.min() >= 0.0
+    if energy > 1.2:
+        assert positrons.any()
+    if energy < 2.0 * ELECTRON_MASS:
+        assert not positrons.any()
+
+
+@pytest.mark.parametrize("energy", [0.01, 0.03, 0.06, 0.1405, 0.511, 1.5, 3.0])
+@pytest.mark.parametrize(("which", "name"), [(0, "water"), (2, "cortical-bone")])
+def test_processes_happen_as_often_as_their_cross_sections_say(energy, which, name, three_media):
+    """Photons that coherent scattering cannot end: the first one that does something is of the right kind."""
+    count = 100_000
+    rows = flights(energy, three_media, which, count)
+    mu = mass_attenuation(medium(name), energy)
+    done = rows[rows[:, 2] > 0]
+    first = done[:, 4]
+    absorbed = np.abs(first - energy) < 1e-7 * energy  # a photoelectron has all of it, a recoil electron never
+    whole = float(mu.photoelectric + mu.incoherent + mu.pair)
+    assert_mean(absorbed, float(mu.photoelectric) / whole, allowance=2e-3)
+    pairs = (done[:, 2] >= 2) & (done[:, 5] >= 999.0)
+    assert_mean(pairs, float(mu.pair) / whole, allowance=2e-4 + 1e-3 * float(mu.pair) / whole)
+
+
+@pytest.mark.parametrize("energy", [1.1, 1.7, 3.0])
+def test_pairs_share_their_energy_evenly(energy, three_media):
+    """The electron's share is uniform in 0 to 1, and the positron has the rest of it."""
+    photon = three_media.photon.copy()
+    photon[:, :, PHOTOELECTRIC] = 0.0
+    photon[:, :, WITH_PAIR] = photon[:, :, WITH_COMPTON] = photon[:, :, TOTAL]
+    rows = flights(energy, three_media._replace(photon=photon), 0, 100_000)
+    rows = rows[rows[:, 2] == 2]
+    available = energy - 2.0 * ELECTRON_MASS
+    share = rows[:, 4] / available
+    assert_distributed(share, np.linspace(0.0, 1.0 + 1e-6, 41), np.full(40, 0.025))
+    np.testing.assert_allclose(rows[:, 4] + rows[:, 5] - 1000.0, available, rtol=2e-6)
+    assert set(rows[:, 3]) == {ELECTRON}
+
+
+def test_recoil_energy_is_klein_nishinas(three_media):
+    """First interactions at 1 MeV by Compton scattering only: the mean energy given to electrons is 0.440 MeV."""
+    photon = three_media.photon.copy()
+    photon[:, :, :WITH_COMPTON] = 0.0
+    photon[:, :, WITH_COMPTON] = photon[:, :, TOTAL]
+    rows = flights(1.0, three_media._replace(photon=photon), 0, 100_000)
+    first = rows[rows[:, 2] > 0, 4]
+
+    def klein_nishina(x):
+        ratio = 1.0 / (1.0 + x / ELECTRON_MASS)
+        return ratio**2 * (ratio + 1.0 / ratio - x * (2.0 - x))
+
+    whole = integrate.quad(klein_nishina, 0.0, 2.0)[0]
+    kept = integrate.quad(lambda x: klein_nishina(x) / (1.0 + x / ELECTRON_MASS), 0.0, 2.0)[0] / whole
+    assert_mean(first, 1.0 - kept, allowance=5e-4)  # binding takes the smallest transfers out
+    assert PHOTON not in rows[:, 3]

@@ -1,0 +1,1 @@
+"""Photons absorbed in spheres that emit them."""

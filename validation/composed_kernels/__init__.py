@@ -1,0 +1,1 @@
+"""Beta spectra composed of the kernels of electrons, against the spectra simulated."""

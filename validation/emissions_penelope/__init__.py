@@ -1,0 +1,1 @@
+"""All emissions of four nuclides in blocks of voxels, against PENELOPE."""

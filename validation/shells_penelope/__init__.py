@@ -1,0 +1,1 @@
+"""Shells around point sources of positrons and photons, against PENELOPE."""

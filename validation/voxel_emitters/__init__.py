@@ -1,0 +1,1 @@
+"""Voxel S values of seven nuclides against two tables."""
