@@ -220,6 +220,20 @@ def moller_cross_section(medium: Medium, energy_mev: ArrayLike, cut_mev: float) 
     return np.asarray(ELECTRON_FACTOR * medium.z_over_a / (beta2 * energy) * shape)
 
 
+def annihilation_cross_section(medium: Medium, energy_mev: ArrayLike) -> Floats:
+    """Count annihilations of positrons in flight with free electrons at rest, per unit mass thickness [cm2/g].
+
+    Source: Heitler, The Quantum Theory of Radiation (1954), as in Salvat, PENELOPE-2018, NEA/MBDAV/R(2019)1, sec.
+    3.3.4.
+    """
+    gamma = 1.0 + _checked(energy_mev) / ELECTRON_MASS
+    momentum = np.sqrt(gamma**2 - 1.0)
+    shape = (gamma**2 + 4.0 * gamma + 1.0) * np.log(gamma + momentum) - (gamma + 3.0) * momentum
+    # pi r_e^2 an electron; ELECTRON_FACTOR is 2 pi r_e^2 m c^2 times the electrons in a gram for Z/A = 1
+    per_electron = ELECTRON_FACTOR / (2.0 * ELECTRON_MASS)
+    return np.asarray(per_electron * medium.z_over_a * shape / ((gamma + 1.0) * (gamma**2 - 1.0)))
+
+
 @cache
 def _radiative_table() -> tuple[Floats, Floats]:
     """Energies (n,) [MeV] and ESTAR's mass radiative stopping powers of the elements (92, n) [MeV cm2/g]."""

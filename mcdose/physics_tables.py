@@ -22,6 +22,7 @@ from mcdose.physics.rayleigh import square_grid
 from mcdose.transport.photon import LOWEST_PHOTON
 from mcdose.transport.tables import (
     ANGLE_BITS,
+    ANNIHILATION,
     ELECTRON_BITS,
     ELECTRON_HIGH,
     ELECTRON_LOW,
@@ -104,7 +105,8 @@ def build(media: Sequence[Medium], largest_density: Sequence[float], parameters:
     parts = [_medium_tables(medium, parameters) for medium in media]
 
     hard = np.stack([part.hard for part in parts])
-    hard_bound = np.maximum.accumulate(hard.sum(axis=2).max(axis=0)) * (1.0 + 1e-5)
+    bounds = np.maximum.accumulate(hard.max(axis=0)) * (1.0 + 1e-5)
+    hard_bound = np.maximum.accumulate(hard[:, :, :ANNIHILATION].sum(axis=2).max(axis=0)) * (1.0 + 1e-5)
     attenuation = np.stack([part.photon for part in parts])
     per_cm = attenuation[:, :, -1] * np.asarray(largest_density)[:, None]
 
@@ -121,6 +123,7 @@ def build(media: Sequence[Medium], largest_density: Sequence[float], parameters:
         electron=rounded(np.stack([part.electron for part in parts])),
         hard=rounded(hard),
         hard_bound=rounded(hard_bound),
+        annihilation_bound=rounded(bounds[:, ANNIHILATION]),
         angle=rounded(np.concatenate([part.fine for part in parts] + [part.coarse for part in parts])),
         radiation=rounded(radiation),
         photon=rounded(attenuation),
@@ -160,6 +163,7 @@ def _medium_tables(medium: Medium, parameters: TransportParameters) -> _MediumTa
     variance = soft_variance(medium, electrons, parameters.delta_cut_mev)
     moller = electron_data.moller_cross_section(medium, electrons, parameters.delta_cut_mev)
     radiation = electron_data.bremsstrahlung_cross_section(medium, electrons, parameters.photon_cut_mev)
+    in_flight = electron_data.annihilation_cross_section(medium, electrons)
 
     scattered = np.geomspace(0.55 * electrons[0], electrons[-1], 172)
     rates = goudsmit_saunderson.loss_rates(
@@ -177,7 +181,7 @@ def _medium_tables(medium: Medium, parameters: TransportParameters) -> _MediumTa
     x = X_MAX * np.linspace(0.0, 1.0, BINDING_CELLS + 1) ** 2
     return _MediumTables(
         electron=np.stack([electron_data.csda_range(medium, electrons), variance / soft, *advances], axis=1),
-        hard=np.stack([moller / soft, radiation / soft], axis=1),
+        hard=np.stack([moller / soft, radiation / soft, in_flight / soft], axis=1),
         fine=deflections[0],
         coarse=deflections[1],
         photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent, mu.coherent], axis=1), axis=1),

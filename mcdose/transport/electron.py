@@ -14,6 +14,7 @@ import numpy as np
 
 from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled
+from mcdose.physics.annihilation import photon_deflection, sample_annihilation
 from mcdose.physics.bremsstrahlung import sample_dipole, sample_photon_energy
 from mcdose.physics.direction import isotropic, turned
 from mcdose.physics.lookup import column_at, locate
@@ -28,6 +29,7 @@ from mcdose.transport.tables import (
     ADVANCE_FINE,
     ANGLE_BITS,
     ANGLE_LAST,
+    ANNIHILATION,
     BREMSSTRAHLUNG,
     ELECTRON_BITS,
     ELECTRON_LAST,
@@ -81,6 +83,42 @@ def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, scores, s
 
 
 @compiled
+def annihilates_in_flight(energy, bound, medium, tables, key, draw):
+    """Tell whether a hard collision of a positron is its annihilation.
+
+    Returns
+    -------
+    in_flight, bound : the rest of the bound, for the other collisions, if it is not
+    draw : the next unused block
+    """
+    word_1, _, _, _ = random_block(key, draw)
+    index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+    part = column_at(tables.hard, medium, index, inside, ANNIHILATION)
+    return uniform(word_1) * bound < part, bound - part, draw + 1
+
+
+@compiled
+def annihilate_in_flight(energy, held, place, voxel, u, v, w, scores, stack, depth, key, draw):
+    """Two photons of a positron that moves, which leave all its energy but for rounding; return the stack's depth."""
+    share, draw = sample_annihilation(energy, key, draw)
+    word_1, stream_1, stream_2, _ = random_block(key, draw)
+    turn = uniform(word_1)
+    opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
+    whole = energy + 2.0 * ELECTRON_MASS
+    held += np.int64(2) * quanta(ELECTRON_MASS)
+    for part, azimuth, stream in ((share, turn, stream_1), (1.0 - share, opposite, stream_2)):
+        a, b, c = turned(u, v, w, photon_deflection(energy, part), azimuth)
+        new_depth = push(stack, depth, PHOTON, part * whole, place, a, b, c, stream)
+        if new_depth == depth:
+            fault(scores, STACK_FULL, quanta(part * whole))
+        else:
+            held -= quanta(part * whole)
+        depth = new_depth
+    deposit(scores, voxel, held)
+    return depth
+
+
+@compiled
 def annihilate(place, voxel, scores, stack, depth, key, draw):
     """Two photons of the electron's rest energy, back to back, where a positron stopped; return the stack's depth."""
     word_1, word_2, stream_1, stream_2 = random_block(key, draw)
@@ -98,7 +136,7 @@ def annihilate(place, voxel, scores, stack, depth, key, draw):
 def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key):
     """Follow an electron (or positron) until it stops or leaves the grid.
 
-    Positrons are taken to lose and scatter as electrons do, and to annihilate at rest.
+    Positrons are taken to lose and scatter as electrons do; they annihilate in flight or at rest.
 
     Returns
     -------
@@ -143,6 +181,8 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, 
         hard = False
         mean_loss = max(before_hinge, 1.0e-9)
         bound = tables.hard_bound[index + 1]
+        if kind == POSITRON:
+            bound += tables.annihilation_bound[index + 1]
         if stopping_here:
             mean_loss = energy
         elif to_hard < mean_loss * bound:
@@ -200,6 +240,11 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, 
 
         energy = after
         if hard:
+            if kind == POSITRON:
+                in_flight, bound, draw = annihilates_in_flight(energy, bound, medium, tables, key, draw)
+                if in_flight:
+                    depth = annihilate_in_flight(energy, held, place, voxel, u, v, w, scores, stack, depth, key, draw)
+                    return depth, np.int64(0), flights
             before = energy
             depth, draw, energy, held, u, v, w = collide(
                 energy, bound, held, place, medium, u, v, w, tables, cuts, scores, stack, depth, key, draw

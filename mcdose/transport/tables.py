@@ -15,7 +15,7 @@ PHOTON_LAST = (PHOTON_HIGH - PHOTON_LOW) * 2**PHOTON_BITS - 1
 # Columns of `Tables.electron`
 RANGE, VARIANCE, ADVANCE_FINE, ADVANCE_COARSE = 0, 1, 2, 3
 # Columns of `Tables.hard`
-MOLLER, BREMSSTRAHLUNG = 0, 1
+MOLLER, BREMSSTRAHLUNG, ANNIHILATION = 0, 1, 2
 # Columns of `Tables.photon`: each includes those before it; the last adds coherent scattering
 PHOTOELECTRIC, WITH_PAIR, WITH_COMPTON, TOTAL = 0, 1, 2, 3
 
@@ -25,8 +25,11 @@ class Tables(NamedTuple):
 
     electron: Any  # (media, nodes, 4) residual range [g/cm2], variance per MeV of soft loss [MeV], and the
     # soft loss per straight advance [MeV cm2/g] in fine and in coarse steps
-    hard: Any  # (media, nodes, 2) Moller and bremsstrahlung events above the cuts, per MeV of soft loss
-    hard_bound: Any  # (nodes,) no less than the sum of `hard` of any medium at any energy up to the node's, per MeV
+    hard: Any  # (media, nodes, 3) Moller, bremsstrahlung above the cuts, annihilations in flight, per MeV of soft loss
+    hard_bound: (
+        Any  # (nodes,) no less than the first two together of any medium at any energy up to the node's, per MeV
+    )
+    annihilation_bound: Any  # (nodes,) the same of the third, which positrons add
     angle: Any  # (2 media angle_nodes, n + 2) deflection of a step: fine steps of all media, then coarse ones
     radiation: Any  # (angle_nodes, n + 1) k dN/dk of bremsstrahlung
     photon: Any  # (media, nodes, 4) cumulative attenuation [cm2/g]

@@ -155,16 +155,14 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             "F-18 and Ga-68 are whole decays with annihilation; of the others only the photons, with what they set in "
             "motion",
             *(
-                f"{name}: {100.0 * chance:.1f} % of the positrons annihilate in flight in PENELOPE and take "
-                f"{1e3 * taken:.1f} "
-                "keV per decay to their photons (Heitler's cross section); in mcdose, where they annihilate "
-                "at rest, that "
-                "energy stays in the first shells"
+                f"{name}: {100.0 * chance:.1f} % of the positrons annihilate in flight and take {1e3 * taken:.1f} "
+                "keV per decay to their photons (Heitler's cross section), in both codes"
                 for name in POSITRONS
                 for chance, taken in [annihilated_in_flight(name)]
             ),
-            "positrons of mcdose also scatter and slow down as electrons, so they stop a little nearer; when first run "
-            "the two shells to 10 mm had the limit of the others, and those of Ga-68 were outside it (+2.4 and -5 %)",
+            "positrons of mcdose scatter and slow down as electrons, so they stop a little nearer; when first run the "
+            "two shells to 10 mm had the limit of the others, and those of Ga-68 were outside it; before annihilation "
+            "in flight was simulated, Ga-68's shells from 10 to 100 mm were 1.06 % low on average",
             "the sum within 10 cm of Ga-68's photons and of the photon emitters is one or two runs of "
             "PENELOPE: errors of "
             "its shells added as if they were independent",
