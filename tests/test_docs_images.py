@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OF_LIBRARIES = {"High-Throughput JPEG 2000 ... pylibjpeg", "uniquely identify frames"}  # of pydicom and highdicom
+OF_LIBRARIES = {"uniquely identify frames"}  # of highdicom
 
 
 def spoken():

@@ -27,7 +27,7 @@ from mcdose.io.progress import tell
 from mcdose.io.quiet import native_messages
 from mcdose.io.unused_bits import require_unused_bits_empty
 
-GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and, where it is installed, JPEG 2000
+GENTLE_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg")  # of RLE, JPEG-LS and JPEG 2000, High-Throughput too
 DICOM_NAMES = (".dcm", ".dicom", ".ima")  # a file of such a name that is no DICOM file is damaged, not left out
 UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
 
