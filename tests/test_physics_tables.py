@@ -14,6 +14,7 @@ from mcdose.transport.tables import (
     ADVANCE_COARSE,
     ADVANCE_FINE,
     ANGLE_BITS,
+    ANNIHILATION,
     ELECTRON_BITS,
     ELECTRON_HIGH,
     ELECTRON_LOW,
@@ -39,7 +40,8 @@ def in_the_middle(column):
 def test_shapes_and_types(three_media):
     nodes, angles = ELECTRONS.size, energy_grid(ELECTRON_LOW, ELECTRON_HIGH, ANGLE_BITS).size
     assert three_media.electron.shape == (3, nodes, 4)
-    assert three_media.hard.shape == (3, nodes, 2)
+    assert three_media.hard.shape == (3, nodes, 3)
+    assert three_media.annihilation_bound.shape == (nodes,)
     assert three_media.hard_bound.shape == (nodes,)
     assert three_media.angle.shape[0] == 2 * 3 * angles
     assert three_media.photon.shape == (3, PHOTONS.size, 4)
@@ -53,11 +55,13 @@ def test_shapes_and_types(three_media):
 
 def test_hard_bound_is_above_every_rate_at_every_lower_energy(three_media):
     """Interpolated in an interval or at any energy below: what an electron can meet on a flight that starts there."""
-    rates = three_media.hard.sum(axis=2, dtype=np.float64).max(axis=0)
-    bound = three_media.hard_bound.astype(np.float64)
-    assert np.all(np.diff(bound) >= 0.0)
-    assert np.all(bound >= np.maximum.accumulate(rates))
-    assert np.all(bound <= 1.001 * np.maximum.accumulate(rates) + 1e-12)
+    of_positrons = three_media.hard[:, :, ANNIHILATION].astype(np.float64).max(axis=0)
+    of_electrons = three_media.hard[:, :, :ANNIHILATION].sum(axis=2, dtype=np.float64).max(axis=0)
+    for rates, given in ((of_electrons, three_media.hard_bound), (of_positrons, three_media.annihilation_bound)):
+        bound = given.astype(np.float64)
+        assert np.all(np.diff(bound) >= 0.0)
+        assert np.all(bound >= np.maximum.accumulate(rates))
+        assert np.all(bound <= 1.001 * np.maximum.accumulate(rates) + 1e-12)
 
 
 def test_photon_bound_is_above_every_interpolated_attenuation(three_media):
