@@ -26,7 +26,7 @@ import numpy as np
 
 import mcdose
 from benchmarks.against_penelope import FEW, processor
-from benchmarks.penelope import DOSE_TALLY, WATER, penelope_is_here
+from benchmarks.penelope import CONFIGURATION, DOSE_TALLY, WATER, penelope_is_here
 from benchmarks.problem import VOXEL_MM, VOXELS
 from mcdose.nuclides import Nuclide
 from validation.emissions import PHOTONS, only
@@ -35,46 +35,6 @@ from validation.penelope import LISTED, listed_medium, scratch_folder
 from validation.penelope_emissions import spectrum_file
 
 PHOTON_EMITTERS = ("Tc-99m", "I-131", "Lu-177")
-CONFIGURATION = """
-sources/generic/point/nhist {histories}
-sources/generic/point/kpar "gamma"
-sources/generic/point/direction/type "SOLID_ANGLE"
-sources/generic/point/direction/u 0.0
-sources/generic/point/direction/v 0.0
-sources/generic/point/direction/w 1.0
-sources/generic/point/direction/theta0 0.0
-sources/generic/point/direction/theta1 180.0
-sources/generic/point/direction/phi0 0.0
-sources/generic/point/direction/dphi 360.0
-sources/generic/point/energy/type "FILE_SPECTRUM"
-sources/generic/point/energy/filename "{name}.spc"
-sources/generic/point/spatial/type "BOX"
-sources/generic/point/spatial/size/dx {side}
-sources/generic/point/spatial/size/dy {side}
-sources/generic/point/spatial/size/dz {side}
-sources/generic/point/spatial/position/x {half}
-sources/generic/point/spatial/position/y {half}
-sources/generic/point/spatial/position/z {half}
-geometry/type "VOXEL"
-geometry/filename "voxels.dat"
-geometry/ascii true
-geometry/granularity 100
-geometry/enclosure-margin 1.0e-3
-geometry/enclosure-material 1
-materials/water/number 1
-materials/water/eabs/electron 1.0e5
-materials/water/eabs/positron 1.0e5
-materials/water/eabs/gamma 1.0e3
-materials/water/C1 0.1
-materials/water/C2 0.1
-materials/water/WCC 1.0e4
-materials/water/WCR 1.0e4
-materials/water/filename "water.mat"
-simulation/threads 1
-simulation/seedPair {seed}
-simulation/max-time 1.0e9
-simulation/finalDump false
-"""
 
 
 class Photons:
@@ -94,7 +54,14 @@ class Photons:
         text = CONFIGURATION + DOSE_TALLY
         simulator.configFromString(
             text.format(
-                histories=float(histories), side=side, half=side / 2.0, seed=seed, voxels=VOXELS, name=self._name
+                particle="gamma",
+                spectrum=f"{self._name}.spc",
+                photon_cut="1.0e3",
+                histories=float(histories),
+                side=side,
+                half=side / 2.0,
+                seed=seed,
+                voxels=VOXELS,
             )
         )
         simulator.simulate()

@@ -20,7 +20,7 @@ CONFIGURATION = (
     SOURCE
     + """
 sources/generic/point/energy/type "FILE_SPECTRUM"
-sources/generic/point/energy/filename "y90.spc"
+sources/generic/point/energy/filename "{spectrum}"
 sources/generic/point/spatial/type "BOX"
 sources/generic/point/spatial/size/dx {side}
 sources/generic/point/spatial/size/dy {side}
@@ -37,7 +37,7 @@ geometry/enclosure-material 1
 materials/water/number 1
 materials/water/eabs/electron 1.0e5
 materials/water/eabs/positron 1.0e5
-materials/water/eabs/gamma 1.0e4
+materials/water/eabs/gamma {photon_cut}
 materials/water/C1 0.1
 materials/water/C2 0.1
 materials/water/WCC 1.0e4
@@ -103,7 +103,16 @@ class Penelope:
         text = CONFIGURATION + (DOSE_TALLY if self._dose_map else TOTAL_TALLY)
         simulator = self._simulation.create()
         simulator.configFromString(
-            text.format(histories=float(histories), side=side, half=side / 2.0, seed=seed, voxels=VOXELS)
+            text.format(
+                particle="electron",
+                spectrum="y90.spc",
+                photon_cut="1.0e4",
+                histories=float(histories),
+                side=side,
+                half=side / 2.0,
+                seed=seed,
+                voxels=VOXELS,
+            )
         )
         simulator.simulate()
         ((tally,),) = simulator.getResults().values()

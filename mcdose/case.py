@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.calibration import SCHNEIDER, Calibration
+from mcdose.constants import AIR_HU
 from mcdose.dose_grid import check_dose_grid
 from mcdose.dose_grid import dose_grid as choose_grid
 from mcdose.errors import InputError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 PHANTOM = "demonstration phantom"  # where everything of `demo_case` is from
 LOGGER = logging.getLogger("mcdose")
 INT16 = (-32768, 32767)
-AIR_HU = -1000.0  # what is outside the CT; a lower CT number is padding
 
 
 @dataclass(frozen=True, eq=False)

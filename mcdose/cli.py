@@ -14,6 +14,7 @@ import traceback
 from typing import NoReturn
 
 from mcdose import __version__
+from mcdose.commands.console_options import add_console_options
 from mcdose.errors import Cancelled, InputError
 
 DONE, DEFECT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -293,9 +294,7 @@ def _add_plan_voxel(kinds: argparse._SubParsersAction[Parser]) -> None:
     voxel.add_argument("--seed", type=_seed, default=0, metavar="N", help="(%(default)s)")
     voxel.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
     voxel.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, cuda:0,1 or cuda:all (%(default)s)")
-    voxel.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
-    voxel.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
-    voxel.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_console_options(voxel)
     voxel.set_defaults(run=run_voxel_plan, internal_pairs=False, target_uncertainty=None, dose_to_water=False)
 
 
@@ -452,9 +451,7 @@ def _add_machine_options(command: argparse.ArgumentParser, replaced: str) -> Non
     command.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, cuda:0,1 or cuda:all (%(default)s)")
     command.add_argument("--overwrite", action="store_true", help=f"replace {replaced}")
-    command.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
-    command.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
-    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_console_options(command)
 
 
 def _whole(text: str, lowest: int, limit: int, rule: str) -> int:

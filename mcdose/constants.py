@@ -12,3 +12,5 @@ BOHR_RADIUS = 5.29177210544e-9  # cm
 HBAR_C_MEV_CM = 1.973269804e-11  # MeV cm
 MEV_TO_JOULE = 1.602176634e-13  # J/MeV, exact
 GY_PER_MEV_PER_G = 1.602176634e-10  # Gy for 1 MeV in 1 g, exact
+
+AIR_HU = -1000.0  # CT number of air, and so of what was not imaged; a lower one is padding

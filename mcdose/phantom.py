@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.constants import AIR_HU
 from mcdose.grid import Grid
 
 ACTIVITY_BQ = 2.0e9
@@ -28,7 +29,6 @@ SPINE_RADIUS = 21.0  # circular cylinder through the whole field
 MARROW_RADIUS = 15.0  # cortical shell outside it
 
 # CT numbers, chosen for the densities that the default calibration gives them [g/cm3].
-AIR_HU = -1000.0  # 0.0012
 MUSCLE_HU = 40.0  # 1.05, what the body is filled with
 LIVER_HU = 49.0  # 1.06
 TUMOUR_HU = 42.0  # 1.05

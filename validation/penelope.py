@@ -32,7 +32,7 @@ SPHERE_CM = 20.0
 
 SOURCE = """
 sources/generic/point/nhist {histories}
-sources/generic/point/kpar "electron"
+sources/generic/point/kpar "{particle}"
 sources/generic/point/direction/type "SOLID_ANGLE"
 sources/generic/point/direction/u 0.0
 sources/generic/point/direction/v 0.0
@@ -153,6 +153,7 @@ class Penelope:
     def run(self, histories: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Run so many histories; return the energy per history in each shell and its standard error, MeV."""
         text = CONFIGURATION.format(
+            particle="electron",
             histories=float(histories),
             energy=self._energy,
             eabs=self.cuts.eabs,

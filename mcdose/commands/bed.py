@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
+from mcdose.commands.console_options import add_console_options
 from mcdose.commands.inputs import as_input_error
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import InputError
@@ -44,9 +45,7 @@ def add_bed(commands: Any) -> None:
     bed.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
     bed.add_argument("--anonymize", action="store_true", help="no patient and no date in the DICOM files")
     bed.add_argument("--overwrite", action="store_true", help="replace the results in the folder")
-    bed.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
-    bed.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
-    bed.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_console_options(bed)
     bed.set_defaults(run=run_bed)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcdose.commands.console import Console
+from mcdose.commands.console_options import add_console_options
 from mcdose.commands.inputs import as_input_error
 from mcdose.errors import InputError
 
@@ -55,9 +56,7 @@ def add_contour(commands: Any) -> None:
     contour.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
     contour.add_argument("--anonymize", action="store_true", help="no patient and no date in the DICOM file")
     contour.add_argument("--overwrite", action="store_true", help="replace the results in the folder")
-    contour.add_argument("--json", action="store_true", help="print the figures as JSON and nothing else")
-    contour.add_argument("-v", "--verbose", action="store_true", help="show what is done and what libraries say")
-    contour.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_console_options(contour)
     contour.set_defaults(run=run_contour)
 
 

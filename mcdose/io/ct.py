@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from mcdose.constants import AIR_HU
 from mcdose.errors import InputError
 from mcdose.grid import Volume
 from mcdose.io.choice import CT_OPTION, one_series, refuse_series
 from mcdose.io.damage import damage
-from mcdose.io.padding import AIR_HU, without_padding
+from mcdose.io.padding import without_padding
 from mcdose.io.quiet import quiet_libraries
 from mcdose.io.series import Image, dicom_headers, existing
 from mcdose.io.stack import read_stack

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.constants import AIR_HU
 from mcdose.errors import InputError
 from mcdose.io.quiet import LOGGER
 
 if TYPE_CHECKING:
     from mcdose.io.series import Slice
 
-AIR_HU = -1000.0  # of what was not imaged; padding up to this is taken for air where CT numbers become density
 HIGHEST_HU = 3071.0  # of 12 bits, offset by 1024; more is metal on an extended scale, or padding
 
 

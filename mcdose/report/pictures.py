@@ -15,7 +15,6 @@ MOST_VOXELS = 3_000_000
 DOSE_SHARE = 1e-3  # of the largest dose: what is lower can be cropped
 MARGIN = 2  # voxels kept around what is not cropped
 INSIDE = 0.5  # coverage from which a voxel is drawn as part of a structure
-AIR_HU = -1000.0
 # Where the scale of colours of a kind ends: percentile of its values in voxels above a share of the largest dose.
 SCALE_END = {"dose": (99.9, 0.01), "uncertainty": (98.0, 0.1), "difference": (98.0, 0.01)}
 
