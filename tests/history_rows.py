@@ -19,8 +19,8 @@ SIDE = 7
 SEED = np.uint64(11)
 
 
-def case(kind):
-    """Return source, world, tables, cuts of 3 mm voxels: "water", or "mixed" water, lung and bone."""
+def case(kind, emitter="Y-90", voxel_cm=0.3):
+    """Return source, world, tables, cuts of a cube of voxels: "water", or "mixed" water, lung and bone."""
     shape = (SIDE,) * 3
     names = ["water", "lung", "cortical-bone"]
     index = np.zeros(shape, np.uint8)
@@ -31,12 +31,12 @@ def case(kind):
     tia = np.zeros(shape)
     tia[2:5, 2:5, 2:5] = 1.0
     parameters = TransportParameters()
-    inverse = np.float32(1.0 / 0.3)
+    inverse = np.float32(1.0 / voxel_cm)
     world = World(
-        *[np.int32(SIDE)] * 3, inverse, inverse, inverse, np.float32(0.3), density.ravel(), index.ravel()
+        *[np.int32(SIDE)] * 3, inverse, inverse, inverse, np.float32(voxel_cm), density.ravel(), index.ravel()
     )  # fmt: skip
     tables = build([medium(name) for name in names], [1.0, 0.26, 1.92], parameters)
-    source = build_source(tia, emission_table(nuclide("Y-90")))
+    source = build_source(tia, emission_table(nuclide(emitter)))
     return writable(source), world, tables, cuts(parameters)
 
 
@@ -56,9 +56,9 @@ def _follow_rows(seed, source, world, tables, limits, energies, faults, accounts
         accounts[row, 3] = 1
 
 
-def rows_on_cpu(kind, histories):
-    """Return energies (histories, voxels) [quanta] and accounts (histories, ACCOUNT) of histories 0, 1, ..."""
-    source, world, tables, limits = case(kind)
+def rows_on_cpu(histories, *of):
+    """Return energies (histories, voxels) [quanta] and accounts (histories, ACCOUNT) of the first histories."""
+    source, world, tables, limits = case(*of)
     energies = np.zeros((histories, SIDE**3), np.int64)
     accounts = np.zeros((histories, ACCOUNT), np.int64)
     stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))

@@ -29,7 +29,7 @@ def tia(side=40):
     return np.where(z**2 + y**2 + x**2 < (side // 5) ** 2, 1e9, 1e7)
 
 
-def rows_on_gpu(kind, histories):
+def rows_on_gpu(histories, *of):
     """Return what `history_rows.rows_on_cpu` does, from the device."""
     import cupy
 
@@ -39,7 +39,7 @@ def rows_on_gpu(kind, histories):
     from mcdose.transport.score import FAULTS
 
     with on_device(working_gpus()[0].number):
-        problem = [to_device(part) for part in case(kind)]
+        problem = [to_device(part) for part in case(*of)]
         energies = cupy.zeros((histories, SIDE**3), np.int64)
         faults = cupy.zeros((histories, FAULTS), np.int64)
         accounts = cupy.zeros((histories, ACCOUNT), np.int64)
@@ -51,11 +51,22 @@ def rows_on_gpu(kind, histories):
         return energies.get(), accounts.get()
 
 
-@pytest.mark.parametrize("kind", ["water", "mixed"])
-def test_history_by_history(kind, record_property):
+@pytest.mark.parametrize(
+    "of",
+    [
+        ("water", "Y-90", 0.3),
+        ("mixed", "Y-90", 0.3),
+        ("mixed", "Tc-99m", 2.0),
+        ("mixed", "I-131", 2.0),
+        ("mixed", "Ga-68", 1.0),  # positrons, in flight too
+        ("mixed", "Ac-225", 1.0),  # alphas stay
+    ],
+    ids=lambda of: f"{of[0]} {of[1]}",
+)
+def test_history_by_history(of, record_property):
     """The same decay draws the same numbers: energies agree in every voxel but for roundings that grew."""
-    one, account = rows_on_gpu(kind, HISTORIES)
-    other, account_cpu = rows_on_cpu(kind, HISTORIES)
+    one, account = rows_on_gpu(HISTORIES, *of)
+    other, account_cpu = rows_on_cpu(HISTORIES, *of)
     share = share_that_agrees(one, other)
     record_property("share within 1e-4 MeV in every voxel", share)
     assert (one.sum(axis=1) + account[:, 1] == account[:, 0]).all()
@@ -127,6 +138,81 @@ def test_agrees_with_the_cpu(plain):
     assert 0.85 < pull.std() < 1.15
     ratio = plain.relative_uncertainty[hot].mean() / cpu.relative_uncertainty[hot].mean()
     assert ratio == pytest.approx(np.sqrt(1 / 3), rel=0.1)
+
+
+def gold_in_the_lungs(module=np):
+    """Return a world in which photons fly by blocks: lung, with a ball of water and one voxel of gold's density."""
+    density = np.full((40,) * 3, 0.26)
+    density[tia() > 1e8] = 1.0
+    density[3, 4, 5] = 19.3
+    medium = np.where(density == 0.26, 0, 1)
+    return {
+        "voxel_mm": (5.0, 5.0, 5.0),
+        "density_g_cm3": module.asarray(density, np.float32),
+        "medium": module.asarray(medium),
+        "media": ["lung", "water"],
+    }
+
+
+def test_blocks_of_photons_are_those_of_the_host():
+    import cupy
+
+    from mcdose.parameters import TransportParameters
+    from mcdose.photon_blocks import photon_blocks
+    from mcdose.physics_tables import build
+    from mcdose.problem import check_problem
+    from mcdose.transport.world import NO_BLOCKS
+
+    host = check_problem(tia(), **gold_in_the_lungs())
+    device = check_problem(cupy.asarray(tia()), **gold_in_the_lungs(cupy))
+    tables = build(host.media, host.largest_density, TransportParameters())
+    blocks = photon_blocks(host, tables)
+    assert blocks is not NO_BLOCKS
+    assert photon_blocks(device, tables).get().tobytes() == blocks.tobytes()
+
+
+@pytest.mark.parametrize("emitter", ["Tc-99m", "I-131", "Ga-68", "Ho-166"])
+def test_all_emissions_agree_with_the_cpu(emitter):
+    """Voxel by voxel within the errors of both, where photons fly by blocks; exact balance; any way to launch."""
+    from mcdose.engine import cuda
+
+    hot = tia() > 1e8
+    z, y, x = np.indices(hot.shape) - 20
+    regions = {"ball": hot, "far": z**2 + y**2 + x**2 > 14**2}  # far: by photons alone
+    world = {**gold_in_the_lungs(), "nuclide": emitter, "regions": regions}
+    gpu = mcdose.absorbed_dose(1e9 * hot, device="cuda", histories=4_000_000, seed=3, **world)
+    quanta = gpu.energy_quanta
+    assert quanta["emitted"] == quanta["deposited"] + quanta["escaped"]
+    assert quanta["dropped"] == 0
+    assert not any(fault.count for fault in gpu.faults.values())
+    cpu = mcdose.absorbed_dose(1e9 * hot, device="cpu", histories=2_000_000, seed=4, **world)
+    error = np.hypot(cpu.relative_uncertainty * cpu.dose_gy, gpu.relative_uncertainty * gpu.dose_gy)
+    pull = ((gpu.dose_gy - cpu.dose_gy) / error)[hot]
+    assert abs(pull.mean()) < 5.0 / np.sqrt(pull.size) * 2.0
+    assert 0.85 < pull.std() < 1.15
+    for name in regions:
+        one, other = gpu.regions[name], cpu.regions[name]
+        assert one.relative_uncertainty < 0.02
+        assert abs(one.mean_gy - other.mean_gy) < 4.0 * np.hypot(one.standard_error_gy, other.standard_error_gy)
+    real = cuda.open_cuda
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "open_cuda", lambda devices, work: real(devices, work, cuda.Shape(3, False)))
+        again = mcdose.absorbed_dose(1e9 * hot, device="cuda", histories=4_000_000, seed=3, **world)
+    assert again.dose_gy.tobytes() == gpu.dose_gy.tobytes()
+    assert again.energy_quanta == quanta
+
+
+@pytest.mark.parametrize("emitter", ["I-131", "Tc-99m"])
+def test_convolution_in_two_scales_is_that_of_the_cpu(emitter):
+    import cupy
+
+    activity = tia(60)
+    how = {"voxel_mm": (3.0, 3.0, 2.0), "nuclide": emitter, "method": "voxel-kernel"}
+    cpu = mcdose.absorbed_dose(activity, device="cpu", **how).dose_gy
+    resident = mcdose.absorbed_dose(cupy.asarray(activity), **how).dose_gy.get()
+    np.testing.assert_allclose(resident, cpu, rtol=1e-5, atol=1e-6 * cpu.max())
+    sent = mcdose.absorbed_dose(activity, device="cuda", **how).dose_gy
+    assert sent.tobytes() == resident.tobytes()
 
 
 def test_merges_with_the_cpu(plain):
