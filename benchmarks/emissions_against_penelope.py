@@ -5,7 +5,7 @@
 The problem is that of `benchmarks.problem`: 64^3 voxels of 3 mm water, the source spread evenly over them. First every
 nuclide alone: histories (emissions) and decays per second of processor time. Then photons of Tc-99m, I-131 and Lu-177
 in both codes, taken alternately on one core; the time of a run of a few histories (tables, reading, set-up) is
-subtracted.
+subtracted. Where a CUDA device works both are run on it too, by wall time, beside the same core of PENELOPE.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ import mcdose
 from benchmarks.against_penelope import FEW, processor
 from benchmarks.penelope import CONFIGURATION, DOSE_TALLY, WATER, penelope_is_here
 from benchmarks.problem import VOXEL_MM, VOXELS
+from mcdose.engine.cuda_devices import working_gpus
 from mcdose.nuclides import Nuclide
 from validation.emissions import PHOTONS, only
 from validation.outcome import commit
 from validation.penelope import LISTED, listed_medium, scratch_folder
 from validation.penelope_emissions import spectrum_file
 
+PILOT = 20_000_000  # histories that fill a GPU
 PHOTON_EMITTERS = ("Tc-99m", "I-131", "Lu-177")
 
 
@@ -89,7 +91,12 @@ def main() -> int:
             f"{name:8s} {speed['histories_per_cpu_second']:10.0f} emissions/s "
             f"{speed['decays_per_cpu_second']:10.0f} decays/s"
         )
+        if "cuda_histories_per_second" in speed:
+            print(f"         {speed['cuda_histories_per_second']:10.3g} emissions/s on {record['gpu']}")
     for name, found in record["photons"].items():
+        if "cuda" in found:
+            ratio = found["cuda_ratio_median"]
+            print(f"{name}, photons: {median(found['cuda']):.3g} per second on the GPU, {ratio:.0f} times")
         print(
             f"{name}, photons: {median(found['mcdose']):.0f} against {median(found['penelope']):.0f} per second, "
             f"{found['ratio_median']:.1f} times ({found['ratio_range'][0]:.1f} to {found['ratio_range'][1]:.1f})"
@@ -101,7 +108,21 @@ def main() -> int:
 def ours(of: Nuclide, histories: int, seed: int) -> tuple[float, float]:
     """Return processor time [s] and the energy deposited by a history, MeV."""
     begun = time.process_time()
-    result = mcdose.absorbed_dose(
+    result = _run(of, histories, seed, "cpu")
+    return time.process_time() - begun, result.deposited_mev / histories
+
+
+def on_cuda(of: Nuclide, seed: int, seconds: float = 0.5) -> float:
+    """Return histories per second of wall time of a run of about so many seconds on the first CUDA device."""
+    rate = _run(of, PILOT, seed, "cuda").histories_per_second
+    assert rate is not None
+    rate = _run(of, max(int(seconds * rate), PILOT), seed, "cuda").histories_per_second
+    assert rate is not None
+    return rate
+
+
+def _run(of: Nuclide, histories: int, seed: int, device: str) -> mcdose.DoseResult:
+    return mcdose.absorbed_dose(
         np.ones((VOXELS,) * 3),
         (VOXEL_MM,) * 3,
         nuclide=of,
@@ -109,15 +130,15 @@ def ours(of: Nuclide, histories: int, seed: int) -> tuple[float, float]:
         histories=histories,
         threads=1,
         seed=seed,
-        device="cpu",
+        device=device,
     )
-    return time.process_time() - begun, result.deposited_mev / histories
 
 
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the speeds of every nuclide, and of photons in both codes."""
     histories, theirs = int(arguments.histories), int(arguments.penelope_histories)
     nuclides = {}
+    gpus = working_gpus()
     ours(mcdose.nuclide("I-131"), FEW, 1)  # compiles
     for name in mcdose.nuclides():
         of = mcdose.nuclide(name)
@@ -131,6 +152,8 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "emissions_per_decay": per_decay,
             "deposited_mev_per_decay": deposited * per_decay,
         }
+        if gpus:
+            nuclides[name]["cuda_histories_per_second"] = on_cuda(of, 1)
         print(f"{name}: {speed:.0f} emissions/s", flush=True)
 
     from pyPenred import simulation
@@ -156,6 +179,8 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
             ready = time.process_time()
             found["penelope_mev"].append(judge.run(theirs, repeat + 1))
             found["penelope"].append((theirs - FEW) / (time.process_time() - ready - (ready - begun)))
+            if gpus:
+                found.setdefault("cuda", []).append(on_cuda(of, repeat + 1))
             print(f"{name}: {found['mcdose'][-1]:.0f} against {found['penelope'][-1]:.0f} per second", flush=True)
         ratios = [a / b for a, b in zip(found["mcdose"], found["penelope"], strict=True)]
         photons[name] = found | {
@@ -163,6 +188,9 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "ratio_median": median(ratios),
             "ratio_range": [min(ratios), max(ratios)],
         }
+        if gpus:
+            ratios = [a / b for a, b in zip(found["cuda"], found["penelope"], strict=True)]
+            photons[name] |= {"cuda_ratio_median": median(ratios), "cuda_ratio_range": [min(ratios), max(ratios)]}
     return {
         "what": "processor time, one thread, 64^3 voxels of 3 mm water, the source over the whole grid; dose "
         "of every voxel",
@@ -172,6 +200,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "commit": commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "processor": processor(),
+        "gpu": gpus[0].description if gpus else None,
         "python": platform.python_version(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "histories": histories,

@@ -101,8 +101,8 @@ def check(record: Record) -> None:
     """Run the tests that need a GPU."""
     report = record.folder / "tests.xml"
     report.unlink(missing_ok=True)
-    options = ["-q", "-m", "cuda", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    code, _ = record.run("tests", [sys.executable, "-m", "pytest", *options, "tests/test_cuda_gpu.py"], 200)
+    options = ["-q", "-m", "cuda", "-p", "no:cacheprovider", "-o", "junit_family=xunit1", f"--junitxml={report}"]
+    code, _ = record.run("tests", [sys.executable, "-m", "pytest", *options, "tests/test_cuda_gpu.py"], 290)
     tests: dict[str, Any] = {"exit": code}
     if report.exists():
         suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
@@ -126,7 +126,9 @@ def sanitize(record: Record) -> None:
     found: dict[str, Any] = {}
     for tool in ("memcheck", "racecheck", "initcheck", "synccheck"):
         run = [sys.executable, "-c", SMALL_RUN.format(histories=20_000)]
-        code, output = record.run(tool, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *run], 60)
+        # CUDA's bindings look for functions of newer drivers, and are told that there are none: no error
+        tell = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no"]
+        code, output = record.run(tool, [*tell, *run], 60)
         lines = [line for line in output.splitlines() if "SUMMARY" in line]
         found[tool] = {"exit": code, "summary": lines[-1:] or None}
         record.add("compute-sanitizer", found)
@@ -168,7 +170,7 @@ def profile(record: Record) -> None:
         return
     sections = [item for section in NCU_SECTIONS for item in ("--section", section)]
     run = [sys.executable, "-c", SMALL_RUN.format(histories=8_000_000)]
-    names = "regex:transport|fly_aside|flush"
+    names = "regex:transport|flush"
     # the opening batches are small: the profile is of launches after them
     command = ["ncu", "--clock-control", "none", "-k", names, "-s", "105", "-c", "3", *sections, *run]
     code, output = record.run("profile", command, 90)
@@ -202,7 +204,7 @@ def table(found: dict[str, Any]) -> str:
     for row in found.get("variants", {}).get("found", []):
         parts = (
             f"{key} {row[key].get('relative', row[key].get('error'))} (same bits: {row[key].get('same_bits')})"
-            for key in ("water", "demo")
+            for key in ("water", "demo", "Tc-99m", "I-131")
         )
         lines.append(f"variant {row['name']:24} {', '.join(parts)}")
     profile_found = found.get("profile")

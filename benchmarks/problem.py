@@ -10,11 +10,10 @@ VOXELS = 64
 VOXEL_MM = 3.0
 
 
-def water(histories: int, threads: int, seed: int = 1, device: str = "cpu") -> mcdose.DoseResult:
-    """Run the problem."""
-    return mcdose.absorbed_dose(
-        np.ones((VOXELS,) * 3), (VOXEL_MM,) * 3, histories=histories, threads=threads, seed=seed, device=device
-    )
+def water(histories: int, threads: int, seed: int = 1, device: str = "cpu", nuclide: str = "Y-90") -> mcdose.DoseResult:
+    """Run the problem, with another nuclide where one is named."""
+    how = {"histories": histories, "threads": threads, "seed": seed, "device": device}
+    return mcdose.absorbed_dose(np.ones((VOXELS,) * 3), (VOXEL_MM,) * 3, nuclide=nuclide, **how)
 
 
 def demo(histories: int, threads: int, seed: int = 1, device: str = "cpu") -> mcdose.DoseResult:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 import mcdose
 from mcdose.arguments import number, thread_limit, whole
 from mcdose.arrays import home_of
+from mcdose.device_memory import out_of_memory_named
 from mcdose.devices import choose_devices
 from mcdose.media import Medium
 from mcdose.media import medium as find_medium
@@ -134,6 +135,8 @@ def absorbed_dose(
     ------
     ValueError, TypeError
         An argument that cannot be used, before anything is computed.
+    MemoryError
+        A CUDA device has not got what the run takes; nothing stays allocated.
     Cancelled
         `progress` returned False before the first batch.
 
@@ -143,7 +146,7 @@ def absorbed_dose(
     comes from the spread of its batches; of a region from the batches of its mean.
     """
     devices = choose_devices(device, tia_bq_s)
-    with home_of(tia_bq_s):
+    with home_of(tia_bq_s), out_of_memory_named(devices):
         problem = check_problem(
             tia_bq_s,
             voxel_mm,

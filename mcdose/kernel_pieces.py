@@ -59,7 +59,7 @@ NOT_PHYSICS |= {
     "time_activity",
     "time_curve",
 }
-NOT_PHYSICS |= {"time_points", "voxel_convolution", "dose"}
+NOT_PHYSICS |= {"time_points", "voxel_convolution", "dose", "device_memory"}
 
 
 def code_hash() -> str:

@@ -123,7 +123,7 @@ def noting_launch(kernel, blocks, threads, *arguments):
     types = [cuda_resources.described(argument) for argument in arguments]
     if types not in launched.setdefault(kernel.__name__, []):
         launched[kernel.__name__].append(types)
-    if kernel is cuda_kernels.fly_aside:
+    if kernel is cuda_kernels.transport and arguments[4] == 1:
         asked.append(int(arguments[-1].counters[0]))
 
 
@@ -140,15 +140,12 @@ found["two devices"] = {**same(several, cpu), "named": several.device == "cuda:0
 
 real_open = engine.open_cuda
 for name, shape in {
-    "photons on the spot": engine.Shape(1, False),
-    "no room aside": engine.Shape(2, True),
+    "photons on the spot": engine.Shape(1, 0.0),
+    "no room aside": engine.Shape(2, 1e-6),
 }.items():
-    if name == "no room aside":
-        engine.ROOM_ASIDE = 10**6
     engine.open_cuda = functools.partial(real_open, shape=shape)
     found[name] = same(mcdose.absorbed_dose(TIA, device="cuda", histories=HISTORIES, **WORLD), cpu)
 engine.open_cuda = real_open
-engine.ROOM_ASIDE = 8
 
 resident = mcdose.absorbed_dose(cupy.asarray(TIA), histories=HISTORIES, **on_device(WORLD))
 found["arrays on the device"] = {

@@ -22,7 +22,7 @@ import numpy as np
 
 RECORD = Path(__file__).parents[1] / "benchmarks" / "results" / "cuda_resources.json"
 ARCHITECTURES = ((7, 5), (9, 0))
-TRANSPORT = ("transport", "fly_aside", "transport_rows")
+TRANSPORT = ("transport", "transport_rows")
 REGISTERS_OF_PROCESSOR = 65536  # of every architecture from sm_70 to sm_90
 
 
@@ -65,10 +65,10 @@ def arguments() -> dict[str, tuple[Any, ...]]:
     number, real, double, seed = np.int64(1), np.float32(1.0), np.float64(1.0), np.uint64(1)
     square = np.zeros((2, 4))
     accounts = np.zeros((2, 4), np.int64)
-    shared = (world, tables, limits, scores, accounts, aside)
     return {
-        "transport": (seed, seed, number, longs, source, *shared),
-        "fly_aside": (seed, *shared),
+        "transport": (
+            seed, seed, number, longs, number, source, world, tables, limits, scores, accounts, aside,
+        ),
         "transport_rows": (
             seed, words, longs, PointSource(*source[3:]), shells, tables, limits,
             accounts, accounts, accounts,

@@ -36,22 +36,10 @@ def run(
 
     The plans of cuFFT are made here and let go, so that the caller's cache of plans is neither filled nor emptied. A
     source on the host is sent block by block, and its results come back block by block.
-
-    Raises
-    ------
-    MemoryError
-        The device has not got what a block takes; nothing stays allocated.
     """
     with on_device(int(device.removeprefix("cuda:"))):
         for z in plan.blocks:
-            failed = ""
-            try:
-                values = _block(source, kernel, (z, plan.y, plan.x), dtype, floor)
-            except cupy.cuda.memory.OutOfMemoryError as error:
-                failed = str(error)  # while the error lives, so do the arrays that its traceback sees
-            if failed:
-                cupy.get_default_memory_pool().free_all_blocks()
-                raise MemoryError(f"device {device} ran out of memory, a lower max_memory takes less: {failed}")
+            values = _block(source, kernel, (z, plan.y, plan.x), dtype, floor)
             deliver(z.result, plan.y.result, plan.x.result, values if on_gpu(source) else values.get())
             del values
 

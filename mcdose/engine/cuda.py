@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from mcdose.engine.cuda_arrays import (
     on_device,
     to_device,
 )
-from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS, ROOM_ASIDE, THREADS
 from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
 from mcdose.fault import added
 from mcdose.regions import Region
@@ -33,7 +34,6 @@ log = logging.getLogger("mcdose")
 
 STACK_BYTES = 2048  # of a resident thread, for which the driver sets memory aside
 SPARE_BYTES = 256 * 2**20  # for tables, photons set aside, sorting, and the driver
-ROOM_ASIDE = 8  # one photon set aside for so many histories of a batch; those beyond are followed on the spot
 
 
 class Shape(NamedTuple):
@@ -42,11 +42,11 @@ class Shape(NamedTuple):
     Parameters
     ----------
     blocks_per_processor : of `cuda_sizes.THREADS` threads each
-    aside : photons are set aside for a kernel of their own
+    room_aside : photons set aside for a launch of their own, by the histories of a batch; 0 for none
     """
 
     blocks_per_processor: int = BLOCKS_PER_PROCESSOR
-    aside: bool = True
+    room_aside: float = ROOM_ASIDE
 
 
 class CudaEngine:
@@ -77,7 +77,7 @@ class CudaEngine:
             self.tally = GpuTally(number, voxels, work.unit)  # the sums so far
             self._scores = Scores(cupy.zeros(voxels, np.int64), cupy.zeros(FAULTS, np.int64))
             self._accounts = cupy.zeros((self._blocks, ACCOUNT), np.int64)
-            self._handed = cupy.zeros(1, np.int64)
+            self._handed = cupy.zeros(2, np.int64)
             self._shape = shape
             self._aside = _aside(0)
             read = (to_device(work.source), world, to_device(work.tables), work.cuts, self._scores, self._accounts)
@@ -119,17 +119,15 @@ class CudaEngine:
 
     def _launch(self, first: int, count: int) -> None:
         """Queue the transport of a batch."""
-        room = -(-count // ROOM_ASIDE) if self._shape.aside else 0
+        room = math.ceil(count * self._shape.room_aside)
         if room > self._aside.histories.size:
             self._aside = _aside(room)
         for numbers in (self._handed, self._accounts, self._aside.counters):
             numbers.fill(0)
-        grid = (self._blocks, THREADS)
         batch = (self._seed, np.uint64(first), np.int64(count), self._handed)
-        source, *shared = (*self._arguments, as_kernel(self._aside))
-        launch(kernels.transport, *grid, *batch, source, *shared)
-        if self._shape.aside:
-            launch(kernels.fly_aside, *grid, self._seed, *shared)
+        for resumed in (0, 1) if self._shape.room_aside else (0,):
+            arguments = (*batch, np.int64(resumed), *self._arguments, as_kernel(self._aside))
+            launch(kernels.transport, self._blocks, THREADS, *arguments)
 
     def _add_regions(self) -> Any:
         """Queue the parts of the mean doses of the regions by the energy in the batch."""
@@ -258,16 +256,7 @@ def open_cuda(devices: Sequence[str], work: Work, shape: Shape = Shape()) -> Eng
         engines: list[CudaEngine] = []
         for number in numbers:
             check_memory(number, work, len(numbers))
-            failed = ""
-            try:
-                engine = CudaEngine(number, work, shape)
-            except cupy.cuda.memory.OutOfMemoryError as error:
-                failed = str(error)  # while the error lives, so do the arrays that its traceback sees
-            if failed:
-                made.close()
-                engines.clear()
-                free_pools(numbers)
-                raise MemoryError(f"device cuda:{number} ran out of memory: {failed}")
+            engine = CudaEngine(number, work, shape)
             engines.append(engine)
             made.callback(engine.close)
         made.pop_all()
@@ -317,7 +306,7 @@ def _aside(room: int) -> kernels.Aside:
         cupy.empty((room, 5), np.int32),
         cupy.empty((room, 7), np.float32),
         cupy.empty(room, np.uint64),
-        cupy.zeros(2, np.int64),
+        cupy.zeros(1, np.int64),
     )
 
 

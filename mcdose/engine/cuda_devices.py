@@ -112,6 +112,8 @@ def _explained(error: Exception) -> str:
             f"the NVIDIA driver is too old for the CUDA libraries installed ({what}); update the driver, or install "
             'libraries for it: pip install "mcdose[cuda12]" for drivers of CUDA 12'
         )
+    if "row_stack" in text:
+        return f"this numba-cuda does not know this NumPy ({what}); install both again: {INSTALL}"
     if isinstance(error, ImportError):
         return f"a CUDA package cannot be imported ({what}); install it again: {INSTALL}"
     return what

@@ -2,7 +2,7 @@
 
 One thread follows one history at a time, its secondaries on a small stack of its own, and takes the next when it is
 done: the grid is as large as the device can hold and stays until all histories are handed out. Photons can be set
-aside for a second kernel, so that the threads of a warp follow particles of one kind.
+aside for a second launch, so that the threads of a warp follow particles of one kind.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def _score_on_gpu(numbers, index, amount):  # type: ignore[no-untyped-def]
 
 
 class Aside(NamedTuple):
-    """Photons that wait for a kernel of their own."""
+    """Photons that wait for a launch of their own."""
 
     integers: Any  # (room, 5) int32, see `transport.stack`
     reals: Any  # (room, 7) float32
     histories: Any  # (room,) uint64
-    counters: Any  # (2,) int64: photons that asked for a place, photons taken
+    counters: Any  # (1,) int64: photons that asked for a place
 
 
 @compiled
@@ -63,24 +63,34 @@ def take_back(aside, place, stack):  # type: ignore[no-untyped-def]
 
 
 @history_launcher
-def transport(seed, first, count, handed, source, world, tables, cuts, scores, accounts, aside):  # type: ignore[no-untyped-def]
-    """Follow histories first .. first + count - 1 on any grid.
+def transport(seed, first, count, handed, resumed, source, world, tables, cuts, scores, accounts, aside):  # type: ignore[no-untyped-def]
+    """Follow histories first .. first + count - 1, or (`resumed` 1) the photons they set aside, on any grid.
 
-    `handed` (1,) int64, 0 before, counts the histories that threads took. Photons go to `aside` while there is room,
-    and are followed on the spot otherwise. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle:
-    sums kept in registers to the end would take a quarter of them.
+    One kernel for both: two are compiled to fused multiplications in other places, and the last bits of a photon would
+    tell whether it had found room. `handed` (2,) int64, 0 before, counts the histories and the photons that threads
+    took. Photons go to `aside` while there is room, and are followed on the spot otherwise, as are those that photons
+    bring forth. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle: sums kept in registers to
+    the end would take a quarter of them.
     """
     stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
     room = aside.histories.shape[0]
+    if resumed == 1:
+        count = min(aside.counters[0], room)
+        room = 0
     row = cuda.blockIdx.x
     while True:
-        offset = cuda.atomic.add(handed, 0, 1)
+        offset = cuda.atomic.add(handed, resumed, 1)
         if offset >= count:
             break
-        history = first + np.uint64(offset)
-        depth, emitted = begin(seed, history, source, world, scores, stack)
-        cuda.atomic.add(accounts, (row, EMITTED), emitted)
-        cuda.atomic.add(accounts, (row, FOLLOWED), 1)
+        if resumed == 1:
+            take_back(aside, offset, stack)
+            history = aside.histories[offset]
+            depth = np.int32(1)
+        else:
+            history = first + np.uint64(offset)
+            depth, emitted = begin(seed, history, source, world, scores, stack)
+            cuda.atomic.add(accounts, (row, EMITTED), emitted)
+            cuda.atomic.add(accounts, (row, FOLLOWED), 1)
         while depth > 0:
             if room > 0 and stack.integers[depth - 1, 0] == PHOTON:
                 place = cuda.atomic.add(aside.counters, 0, 1)
@@ -88,25 +98,6 @@ def transport(seed, first, count, handed, source, world, tables, cuts, scores, a
                     set_aside(aside, place, stack, depth, history)
                     depth = np.int32(depth - 1)
                     continue
-            depth, escaped, flights = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
-            cuda.atomic.add(accounts, (row, ESCAPED), escaped)
-            cuda.atomic.add(accounts, (row, FLIGHTS), flights)
-
-
-@history_launcher
-def fly_aside(seed, world, tables, cuts, scores, accounts, aside):  # type: ignore[no-untyped-def]
-    """Follow the photons set aside, and all that they set in motion, on any grid; see `transport`."""
-    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
-    photons = min(aside.counters[0], aside.histories.shape[0])
-    row = cuda.blockIdx.x
-    while True:
-        place = cuda.atomic.add(aside.counters, 1, 1)
-        if place >= photons:
-            break
-        take_back(aside, place, stack)
-        history = aside.histories[place]
-        depth = np.int32(1)
-        while depth > 0:
             depth, escaped, flights = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
             cuda.atomic.add(accounts, (row, ESCAPED), escaped)
             cuda.atomic.add(accounts, (row, FLIGHTS), flights)
