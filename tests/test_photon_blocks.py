@@ -21,7 +21,7 @@ from mcdose.physics_tables import build
 from mcdose.problem import check_problem
 from mcdose.transport.photon import fly
 from mcdose.transport.score import FAULTS, Scores
-from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 from mcdose.transport.tables import TOTAL
 from mcdose.transport.world import BLOCK_SIDE, NO_BLOCKS, Place, World, flown, jumped
 
@@ -163,7 +163,7 @@ def test_absorption_in_slabs_is_exponential(energy, by_blocks):
     tables = build(problem.media, problem.largest_density, TransportParameters())
     world = world_of(problem, photon_blocks(problem, tables, np.inf if by_blocks else 0.0))
     assert (world.blocks.size > 1) == by_blocks
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     scores = Scores(np.zeros(density.size, np.int64), np.zeros(FAULTS, np.int64))
     slope = 0.02  # off the axis, so that sides of every kind are crossed
     u, v = np.float32(np.sqrt(1.0 - slope**2)), np.float32(slope)
@@ -191,7 +191,7 @@ def test_coherent_scattering_leaves_no_energy(energy, by_blocks, speckled):
     """A photon that meets nothing else keeps its energy to the last quantum, however often it turns."""
     problem, tables = speckled
     world = world_of(problem, photon_blocks(problem, tables, np.inf if by_blocks else 0.0))
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     scores = Scores(np.zeros(problem.density.size, np.int64), np.zeros(FAULTS, np.int64))
     start = Place(*[np.int32(9)] * 3, *[np.float32(0.5)] * 3)
     direction = (np.float32(0.48), np.float32(-0.64), np.float32(0.6))

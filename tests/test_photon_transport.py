@@ -12,7 +12,7 @@ from mcdose.photon_data import mass_attenuation
 from mcdose.physics.random import Key
 from mcdose.transport.photon import fly
 from mcdose.transport.score import FAULTS, Scores
-from mcdose.transport.stack import DEPTH, ELECTRON, PHOTON, POSITRON, Stack
+from mcdose.transport.stack import DEPTH, ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack
 from mcdose.transport.tables import PHOTOELECTRIC, TOTAL, WITH_COMPTON, WITH_PAIR
 from mcdose.transport.world import Place, World
 
@@ -58,7 +58,7 @@ def flights(energy, tables, medium_index, count):
         *[np.int32(SIDE)] * 3, *[np.float32(1.0 / 3.0)] * 3, np.float32(3.0), np.ones(cells, np.float32),
         np.full(cells, medium_index, np.uint8),
     )  # fmt: skip
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     faults = np.zeros(FAULTS, np.int64)
     rows = one_by_one(np.float32(energy), world, tables, np.zeros(cells, np.int64), faults, stack, count, SEED)
     assert not faults.any()

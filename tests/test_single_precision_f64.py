@@ -14,7 +14,7 @@ from mcdose.transport.history import follow
 from mcdose.transport.score import FAULTS, Scores
 from mcdose.transport.shells import Shells
 from mcdose.transport.source import PointSource, Source
-from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 from mcdose.transport.world import World
 
 
@@ -69,7 +69,7 @@ def history(request, three_media):
         edges = np.linspace(0.0, 1.2, cells + 1).astype(np.float32)
         world = Shells(edges, np.float32(0.01), world.density, world.medium)
         decays = PointSource(*emitted)
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
     arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), scores, stack)
     account = follow(*arguments)

@@ -19,14 +19,17 @@ from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, THREADS
 from mcdose.engine.work import EMITTED, ESCAPED, FLIGHTS, FOLLOWED
 from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
+from mcdose.physics.random import Key
 from mcdose.source_tables import line_words
 from mcdose.tally import flush_voxel, voxel_variance
-from mcdose.transport.history import begin, follow, follow_last
+from mcdose.transport.electron import FLIGHT_LIMIT, MOVES, finish, fly_on, nobody, set_off
+from mcdose.transport.history import begin, follow
+from mcdose.transport.photon import fly
 from mcdose.transport.score import Scores, score
-from mcdose.transport.stack import DEPTH, PHOTON, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, NOTHING, PHOTON, REALS, Stack, pop
 
 # Registers are limited so that a multiprocessor holds so many blocks.
-history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS))
+history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS), fastmath=True)
 
 
 @overload(score, target="cuda")
@@ -37,8 +40,8 @@ def _score_on_gpu(numbers, index, amount):  # type: ignore[no-untyped-def]
 class Aside(NamedTuple):
     """Photons that wait for a launch of their own."""
 
-    integers: Any  # (room, 5) int32, see `transport.stack`
-    reals: Any  # (room, 7) float32
+    integers: Any  # (room, INTEGERS) int32, see `transport.stack`
+    reals: Any  # (room, REALS) float32
     histories: Any  # (room,) uint64
     counters: Any  # (1,) int64: photons that asked for a place
 
@@ -46,9 +49,9 @@ class Aside(NamedTuple):
 @compiled
 def set_aside(aside, place, stack, depth, history):  # type: ignore[no-untyped-def]
     """Copy the last particle of the stack to a place among those set aside."""
-    for k in range(5):
+    for k in range(INTEGERS):
         aside.integers[place, k] = stack.integers[depth - 1, k]
-    for k in range(7):
+    for k in range(REALS):
         aside.reals[place, k] = stack.reals[depth - 1, k]
     aside.histories[place] = history
 
@@ -56,9 +59,9 @@ def set_aside(aside, place, stack, depth, history):  # type: ignore[no-untyped-d
 @compiled
 def take_back(aside, place, stack):  # type: ignore[no-untyped-def]
     """Put a particle that was set aside on the empty stack."""
-    for k in range(5):
+    for k in range(INTEGERS):
         stack.integers[0, k] = aside.integers[place, k]
-    for k in range(7):
+    for k in range(REALS):
         stack.reals[0, k] = aside.reals[place, k]
 
 
@@ -72,35 +75,59 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
     bring forth. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle: sums kept in registers to
     the end would take a quarter of them.
     """
-    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    stack = Stack(cuda.local.array((DEPTH, INTEGERS), np.int32), cuda.local.array((DEPTH, REALS), np.float32))
     room = aside.histories.shape[0]
     if resumed == 1:
         count = min(aside.counters[0], room)
         room = 0
     row = cuda.blockIdx.x
+    depth = np.int32(0)
+    history = np.uint64(0)
+    stream = np.uint32(0)
+    flights = np.int32(0)
+    moves = False
+    electron = nobody()
     while True:
-        offset = cuda.atomic.add(handed, resumed, 1)
-        if offset >= count:
-            break
-        if resumed == 1:
-            take_back(aside, offset, stack)
-            history = aside.histories[offset]
-            depth = np.int32(1)
-        else:
-            history = first + np.uint64(offset)
-            depth, emitted = begin(seed, history, source, world, scores, stack)
-            cuda.atomic.add(accounts, (row, EMITTED), emitted)
-            cuda.atomic.add(accounts, (row, FOLLOWED), 1)
-        while depth > 0:
+        while not moves:
+            if depth == 0:
+                offset = cuda.atomic.add(handed, resumed, 1)
+                if offset >= count:
+                    break
+                if resumed == 1:
+                    take_back(aside, offset, stack)
+                    history = aside.histories[offset]
+                    depth = np.int32(1)
+                else:
+                    history = first + np.uint64(offset)
+                    depth, emitted = begin(seed, history, source, world, scores, stack)
+                    cuda.atomic.add(accounts, (row, EMITTED), emitted)
+                    cuda.atomic.add(accounts, (row, FOLLOWED), 1)
             if room > 0 and stack.integers[depth - 1, 0] == PHOTON:
                 place = cuda.atomic.add(aside.counters, 0, 1)
                 if place < room:
                     set_aside(aside, place, stack, depth, history)
                     depth = np.int32(depth - 1)
                     continue
-            depth, escaped, flights = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
+            depth = np.int32(depth - 1)
+            kind, energy, at, u, v, w, stream, draw = pop(stack, depth)
+            if kind == PHOTON:
+                key = Key(seed, history, stream)
+                depth, escaped = fly(energy, at, u, v, w, world, tables, scores, stack, depth, key, draw)
+                cuda.atomic.add(accounts, (row, ESCAPED), escaped)
+            elif kind != NOTHING:
+                electron = set_off(kind, energy, at, u, v, w, world, Key(seed, history, stream))
+                flights = np.int32(0)
+                moves = True
+        if not moves:
+            break
+        key = Key(seed, history, stream)
+        electron, fate, depth, escaped = fly_on(electron, world, tables, cuts, scores, stack, depth, key)
+        flights += np.int32(1)
+        if fate != MOVES or flights == FLIGHT_LIMIT:
+            depth = finish(electron, fate, scores, stack, depth, key)
             cuda.atomic.add(accounts, (row, ESCAPED), escaped)
             cuda.atomic.add(accounts, (row, FLIGHTS), flights)
+            moves = False
 
 
 @history_launcher
@@ -110,7 +137,7 @@ def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, 
     Block b adds to row b of `energies` (blocks, cells), `faults` (blocks, FAULTS) and `accounts` (blocks, ACCOUNT): a
     few cells that all threads share would make them wait for each other.
     """
-    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    stack = Stack(cuda.local.array((DEPTH, INTEGERS), np.int32), cuda.local.array((DEPTH, REALS), np.float32))
     row = cuda.blockIdx.x
     scores = Scores(energies[row], faults[row])
     for offset in range(cuda.threadIdx.x, counts[row], cuda.blockDim.x):

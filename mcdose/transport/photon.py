@@ -27,15 +27,14 @@ FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions include
 
 
 @compiled
-def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
-    """Follow a photon until it is absorbed or leaves the grid.
+def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key, draw=0):
+    """Follow a photon until it is absorbed, leaves the grid or waits; `draw` blocks of random numbers are used up.
 
     Returns
     -------
     depth : of the stack, which holds the electrons it set in motion
     escaped : quanta that left the grid
     """
-    draw = np.int32(0)
     for _ in range(FLIGHT_LIMIT):
         held = quanta(energy)
         voxel = cell(world, place)
@@ -101,9 +100,8 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
         a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
         u, v, w = turned(u, v, w, one_minus_cosine, turn)
         wait = depth >= MANY_WAIT
-        if wait:
-            word_1, _, _, _ = random_block(key, draw)
-            depth = push(stack, depth, PHOTON, scattered, place, u, v, w, word_1)
+        if wait:  # it goes on as if it had not, so that results do not depend on what else is on the stack
+            depth = push(stack, depth, PHOTON, scattered, place, u, v, w, key.stream, draw)
         new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_4)
         if new_depth > depth:
             held -= quanta(recoil)
