@@ -239,7 +239,8 @@ def write_checks() -> None:
     from mcdose.media import Medium, atomic_numbers, media, medium
 
     electron_mev = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.2, 3.0, 5.0])
-    photon_mev = np.array([1.0, 1.25, 1.5, 2.0, 3.0])  # XCOM's own, see `pair_production`
+    tens = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]  # XCOM's own energies, see `pair_production`
+    photon_mev = np.array([*(0.01 * k for k in tens), *(0.1 * k for k in tens), 1.0, 1.25, 1.5, 2.0, 3.0])
     CHECKS.mkdir(exist_ok=True)
     with (CHECKS / "estar_check.csv").open("w") as electrons, (CHECKS / "xcom_check.csv").open("w") as photons:
         electrons.write("medium,energy_mev,collision_mev_cm2_g,radiative_mev_cm2_g,density_effect\n")
