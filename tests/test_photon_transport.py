@@ -10,9 +10,9 @@ from mcdose.constants import ELECTRON_MASS
 from mcdose.media import medium
 from mcdose.photon_data import mass_attenuation
 from mcdose.physics.random import Key
-from mcdose.transport.photon import fly
+from mcdose.transport.photon import MANY_WAIT, fly
 from mcdose.transport.score import FAULTS, Scores
-from mcdose.transport.stack import DEPTH, ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack
+from mcdose.transport.stack import DEPTH, ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack, pop
 from mcdose.transport.tables import PHOTOELECTRIC, TOTAL, WITH_COMPTON, WITH_PAIR
 from mcdose.transport.world import Place, World
 
@@ -132,3 +132,68 @@ def test_recoil_energy_is_klein_nishinas(three_media):
     kept = integrate.quad(lambda x: klein_nishina(x) / (1.0 + x / ELECTRON_MASS), 0.0, 2.0)[0] / whole
     assert_mean(first, 1.0 - kept, allowance=5e-4)  # binding takes the smallest transfers out
     assert PHOTON not in rows[:, 3]
+
+
+@numba.njit
+def alone_or_in_company(company, energy, world, tables, scores, stack, seed, history):
+    """Follow a photon, and it alone, from above `company` particles on the stack; return what escaped and how many were pushed.
+
+    Where it waits it is put on the stack below its electron, so it is taken up again and again.
+    """
+    depth = np.int32(company)
+    place = Place(np.int32(4), np.int32(4), np.int32(4), np.float32(0.25), np.float32(0.5), np.float32(0.75))
+    u, v, w = np.float32(0.48), np.float32(-0.64), np.float32(0.6)
+    escaped = np.int64(0)
+    number = 0
+    stream, draw = np.uint32(1), np.int32(0)
+    while True:
+        depth, out = fly(energy, place, u, v, w, world, tables, scores, stack, depth, Key(seed, history, stream), draw)
+        escaped += out
+        waits = False
+        while depth > company:
+            depth = np.int32(depth - 1)
+            kind, energy, place, u, v, w, stream, draw = pop(stack, depth)
+            if kind == PHOTON:
+                waits = True
+                break
+            number += 1
+        if not waits:
+            return escaped, number
+
+
+@pytest.mark.parametrize("energy", [0.3, 1.0, 3.0])
+def test_a_photon_that_waits_goes_on_as_if_it_had_not(energy, three_media):
+    """So a dose does not depend on what else is on the stack, and on a GPU not on which photons are set aside."""
+    cells = SIDE**3
+    world = World(
+        *[np.int32(SIDE)] * 3, *[np.float32(1.0 / 3.0)] * 3, np.float32(3.0), np.ones(cells, np.float32),
+        np.zeros(cells, np.uint8),
+    )  # fmt: skip
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
+    collided = 0
+    for history in range(300):
+        found = []
+        for company in (0, MANY_WAIT):
+            scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
+            of = (np.float32(energy), world, three_media, scores, stack, SEED, np.uint64(history))
+            escaped, number = alone_or_in_company(company, *of)
+            found.append((escaped, number, scores.energy.tobytes(), scores.faults.tobytes()))
+            collided += number
+        assert found[0] == found[1]
+    assert collided > 500
+
+
+def test_a_photon_that_finds_no_room_to_wait_goes_on(three_media):
+    """On a full stack its electrons stay where they are, and no energy is lost."""
+    cells = SIDE**3
+    world = World(
+        *[np.int32(SIDE)] * 3, *[np.float32(1.0 / 3.0)] * 3, np.float32(3.0), np.ones(cells, np.float32),
+        np.zeros(cells, np.uint8),
+    )  # fmt: skip
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
+    for history in range(300):
+        scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
+        of = (np.float32(1.0), world, three_media, scores, stack, SEED, np.uint64(history))
+        escaped, number = alone_or_in_company(DEPTH, *of)
+        assert number == 0
+        assert escaped + scores.energy.sum() == 2**32

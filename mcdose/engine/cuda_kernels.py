@@ -22,11 +22,14 @@ from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
 from mcdose.physics.random import Key
 from mcdose.source_tables import line_words
 from mcdose.tally import flush_voxel, voxel_variance
-from mcdose.transport.electron import FLIGHT_LIMIT, MOVES, finish, fly_on, nobody, set_off
+from mcdose.transport.electron import FLIGHT_LIMIT as ELECTRON_FLIGHT_LIMIT
+from mcdose.transport.electron import electron_flight, electron_that_moves, finish, photon_that_moves
 from mcdose.transport.history import begin, follow
-from mcdose.transport.photon import fly
+from mcdose.transport.photon import FLIGHT_LIMIT as PHOTON_FLIGHT_LIMIT
+from mcdose.transport.photon import lose, photon_flight
 from mcdose.transport.score import Scores, score
-from mcdose.transport.stack import DEPTH, INTEGERS, NOTHING, PHOTON, REALS, Stack, pop
+from mcdose.transport.stack import DEPTH, GONE, INTEGERS, MOVES, NOTHING, PHOTON, REALS, Stack, pop
+from mcdose.transport.world import Place
 
 # Registers are limited so that a multiprocessor holds so many blocks.
 history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS), fastmath=True)
@@ -86,7 +89,10 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
     stream = np.uint32(0)
     flights = np.int32(0)
     moves = False
-    electron = nobody()
+    zero = np.float32(0.0)
+    moving = photon_that_moves(
+        zero, Place(np.int32(0), np.int32(0), np.int32(0), zero, zero, zero), zero, zero, zero, 0
+    )
     while True:
         while not moves:
             if depth == 0:
@@ -110,23 +116,36 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
                     continue
             depth = np.int32(depth - 1)
             kind, energy, at, u, v, w, stream, draw = pop(stack, depth)
-            if kind == PHOTON:
-                key = Key(seed, history, stream)
-                depth, escaped = fly(energy, at, u, v, w, world, tables, scores, stack, depth, key, draw)
-                cuda.atomic.add(accounts, (row, ESCAPED), escaped)
-            elif kind != NOTHING:
-                electron = set_off(kind, energy, at, u, v, w, world, Key(seed, history, stream))
-                flights = np.int32(0)
+            if kind != NOTHING:
                 moves = True
+                flights = np.int32(0)
+                if kind == PHOTON:
+                    moving = photon_that_moves(energy, at, u, v, w, draw)
+                else:
+                    moving = electron_that_moves(kind, energy, at, u, v, w, world, Key(seed, history, stream))
         if not moves:
             break
         key = Key(seed, history, stream)
-        electron, fate, depth, escaped = fly_on(electron, world, tables, cuts, scores, stack, depth, key)
         flights += np.int32(1)
-        if fate != MOVES or flights == FLIGHT_LIMIT:
-            depth = finish(electron, fate, scores, stack, depth, key)
+        if moving.kind == PHOTON:
+            _, energy, at, u, v, w, draw = moving[:7]
+            energy, at, u, v, w, draw, fate, depth, escaped = photon_flight(
+                energy, at, u, v, w, draw, world, tables, scores, stack, depth, key
+            )
+            moving = photon_that_moves(energy, at, u, v, w, draw)
+            if fate == MOVES and flights == PHOTON_FLIGHT_LIMIT:
+                lose(energy, at, world, scores)
+                fate = np.int32(GONE)
+            counted = np.int32(0)
+        else:
+            moving, fate, depth, escaped = electron_flight(moving, world, tables, cuts, scores, stack, depth, key)
+            if fate != MOVES or flights == ELECTRON_FLIGHT_LIMIT:
+                depth = finish(moving, fate, scores, stack, depth, key)
+                fate = np.int32(GONE)
+            counted = flights
+        if fate != MOVES:
             cuda.atomic.add(accounts, (row, ESCAPED), escaped)
-            cuda.atomic.add(accounts, (row, FLIGHTS), flights)
+            cuda.atomic.add(accounts, (row, FLIGHTS), counted)
             moves = False
 
 

@@ -25,7 +25,7 @@ from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
 from mcdose.transport.geometry import across, advanced, cell, to_boundary
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
-from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
+from mcdose.transport.stack import ELECTRON, GONE, MOVES, PHOTON, POSITRON, STOPPED, push
 from mcdose.transport.tables import (
     ADVANCE_FINE,
     ANGLE_BITS,
@@ -133,8 +133,8 @@ def annihilate(place, voxel, scores, stack, depth, key, draw):
     return depth
 
 
-class Electron(NamedTuple):
-    """An electron or positron between two of its flights."""
+class Moving(NamedTuple):
+    """A particle between two of its flights; a photon has no use for what follows `draw`."""
 
     kind: np.int32
     energy: np.float32  # MeV
@@ -142,11 +142,11 @@ class Electron(NamedTuple):
     u: np.float32
     v: np.float32
     w: np.float32
+    draw: np.int64  # blocks of random numbers drawn
     voxel: np.int64
     density: np.float32  # g/cm3, there
     medium: np.int32  # there
     held: np.int64  # quanta that it brought into this voxel and has not left there yet
-    draw: np.int64  # blocks of random numbers drawn
     to_hard: np.float32  # mean free paths to the next hard collision
     before_hinge: np.float32  # MeV to lose before the hinge: the rest of the last step and the first part of this one
     first_part: np.float32  # MeV of this step before its hinge, zero when a new step is due
@@ -155,43 +155,41 @@ class Electron(NamedTuple):
     started: np.bool_  # the step is chosen
 
 
-MOVES, STOPPED, GONE = 0, 1, 2  # an electron after a flight; gone: out of the world, or annihilated in flight
-
-
 @inlined
-def set_off(kind, energy, place, u, v, w, world, key):
-    """Return the `Electron` that starts so."""
-    voxel = cell(world, place)
-    word_1, _, _, _ = random_block(key, 0)
-    return Electron(
-        kind, energy, place, u, v, w, voxel, world.density[voxel], np.int32(world.medium[voxel]), quanta(energy),
-        np.int64(1), -math.log(uniform(word_1)), np.float32(0.0), np.float32(0.0), np.float32(0.0), False, False,
-    )  # fmt: skip
-
-
-@inlined
-def nobody():
-    """Return an `Electron` that does not move."""
+def photon_that_moves(energy, place, u, v, w, draw):
+    """Return the `Moving` photon."""
     zero = np.float32(0.0)
-    at = Place(np.int32(0), np.int32(0), np.int32(0), zero, zero, zero)
-    return Electron(
-        np.int32(0), zero, at, zero, zero, zero, np.int64(0), zero, np.int32(0), np.int64(0), np.int64(0),
-        zero, zero, zero, zero, False, False,
+    return Moving(
+        np.int32(PHOTON), energy, place, u, v, w, np.int64(draw),
+        np.int64(0), zero, np.int32(0), np.int64(0), zero, zero, zero, zero, False, False,
     )  # fmt: skip
 
 
 @inlined
-def fly_on(electron, world, tables, cuts, scores, stack, depth, key):
+def electron_that_moves(kind, energy, place, u, v, w, world, key):
+    """Return the `Moving` electron or positron, which starts."""
+    voxel = cell(world, place)
+    zero = np.float32(0.0)
+    word_1, _, _, _ = random_block(key, 0)
+    return Moving(
+        kind, energy, place, u, v, w, np.int64(1),
+        voxel, world.density[voxel], np.int32(world.medium[voxel]), quanta(energy),
+        -math.log(uniform(word_1)), zero, zero, zero, False, False,
+    )  # fmt: skip
+
+
+@inlined
+def electron_flight(electron, world, tables, cuts, scores, stack, depth, key):
     """Follow an electron for one flight: to its hinge, a hard collision or its end, through any number of voxels.
 
     Returns
     -------
-    electron : where the flight ended
+    electron : `Moving`, where the flight ended
     fate : MOVES, STOPPED or GONE
     depth : of the stack, which holds the secondaries
     escaped : quanta that left the grid
     """
-    kind, energy, place, u, v, w, voxel, density, medium, held, draw = electron[:11]
+    kind, energy, place, u, v, w, draw, voxel, density, medium, held = electron[:11]
     to_hard, before_hinge, first_part, last_part, coarse, started = electron[11:]
     word_1, word_2, word_3, word_4 = random_block(key, draw)
     draw += 1
@@ -302,8 +300,8 @@ def fly_on(electron, world, tables, cuts, scores, stack, depth, key):
             u, v, w = turned(u, v, w, sample_deflection(tables.angle, row, uniform(word_1)), uniform(word_2))
             started = False
 
-    flown = Electron(
-        kind, energy, place, u, v, w, voxel, density, medium, held, np.int64(draw),
+    flown = Moving(
+        kind, energy, place, u, v, w, np.int64(draw), voxel, density, medium, held,
         to_hard, before_hinge, first_part, last_part, coarse, started,
     )  # fmt: skip
     return flown, np.int32(fate), depth, escaped
@@ -332,12 +330,12 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, 
     escaped : quanta that left the grid
     flights : number of flights
     """
-    electron = set_off(kind, energy, place, u, v, w, world, key)
+    electron = electron_that_moves(kind, energy, place, u, v, w, world, key)
     fate = np.int32(MOVES)
     escaped = np.int64(0)
     flights = np.int32(0)
     while fate == MOVES and flights < FLIGHT_LIMIT:
-        electron, fate, depth, escaped = fly_on(electron, world, tables, cuts, scores, stack, depth, key)
+        electron, fate, depth, escaped = electron_flight(electron, world, tables, cuts, scores, stack, depth, key)
         flights += np.int32(1)
     depth = finish(electron, fate, scores, stack, depth, key)
     return depth, escaped, flights

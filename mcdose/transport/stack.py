@@ -12,6 +12,9 @@ PHOTON = 1
 POSITRON = 2
 NOTHING = 3  # of a decay with no particle that moves
 
+# A particle after a flight. Gone: out of the world, absorbed, annihilated in flight, or put on the stack to wait.
+MOVES, STOPPED, GONE = 0, 1, 2
+
 DEPTH = 32  # particles; with the cuts of doses and kernels a 2.3 MeV electron was never seen to need more than 12
 
 INTEGERS, REALS = 6, 7  # of a particle, see `Stack`
