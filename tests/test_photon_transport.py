@@ -136,7 +136,7 @@ def test_recoil_energy_is_klein_nishinas(three_media):
 
 @numba.njit
 def alone_or_in_company(company, energy, world, tables, scores, stack, seed, history):
-    """Follow a photon, and it alone, from above `company` particles on the stack; return what escaped and how many were pushed.
+    """Follow a photon alone from above `company` particles on the stack; return what escaped and how many were pushed.
 
     Where it waits it is put on the stack below its electron, so it is taken up again and again.
     """

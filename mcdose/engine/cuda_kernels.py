@@ -15,7 +15,7 @@ from numba import cuda
 from numba.cuda.extending import overload
 
 from mcdose.checksum import mixed
-from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, FASTMATH, THREADS
 from mcdose.engine.work import EMITTED, ESCAPED, FLIGHTS, FOLLOWED
 from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
@@ -32,7 +32,7 @@ from mcdose.transport.stack import DEPTH, GONE, INTEGERS, MOVES, NOTHING, PHOTON
 from mcdose.transport.world import Place
 
 # Registers are limited so that a multiprocessor holds so many blocks.
-history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS), fastmath=True)
+history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS), fastmath=FASTMATH)
 
 
 @overload(score, target="cuda")

@@ -8,7 +8,6 @@ Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447; steps decoupled fr
 Bielajew (DPM), Phys. Med. Biol. 45 (2000) 2263.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from mcdose.physics.bremsstrahlung import sample_dipole, sample_photon_energy
 from mcdose.physics.direction import isotropic, turned
 from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.moller import moller_deflections, sample_moller
-from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
+from mcdose.physics.random import exponential, random_block, uniform, uniform_high, uniform_low
 from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
 from mcdose.transport.geometry import across, advanced, cell, to_boundary
@@ -174,7 +173,7 @@ def electron_that_moves(kind, energy, place, u, v, w, world, key):
     return Moving(
         kind, energy, place, u, v, w, np.int64(1),
         voxel, world.density[voxel], np.int32(world.medium[voxel]), quanta(energy),
-        -math.log(uniform(word_1)), zero, zero, zero, False, False,
+        exponential(word_1), zero, zero, zero, False, False,
     )  # fmt: skip
 
 
@@ -287,7 +286,7 @@ def electron_flight(electron, world, tables, cuts, scores, stack, depth, key):
                 )
                 word_1, _, _, _ = random_block(key, draw)
                 draw += 1
-                to_hard = -math.log(uniform(word_1))
+                to_hard = exponential(word_1)
                 # What is left of the step keeps its share of the electron's energy.
                 kept = energy / before
                 before_hinge = max(before_hinge - mean_loss, 0.0) * kept

@@ -3,7 +3,6 @@
 Neglects fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
 """
 
-import math
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from mcdose.physics.direction import turned
 from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
-from mcdose.physics.random import random_block, uniform
+from mcdose.physics.random import exponential, random_block, uniform
 from mcdose.physics.rayleigh import sample_rayleigh
 from mcdose.transport.geometry import cell, flown
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
@@ -48,7 +47,7 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, scores, stack, de
     draw += 1
     index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
     bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
-    place, in_grid, bound = flown(world, place, u, v, w, -math.log(uniform(word_1)), bound)
+    place, in_grid, bound = flown(world, place, u, v, w, exponential(word_1), bound)
     if not in_grid:
         return energy, place, u, v, w, draw, np.int32(GONE), depth, held
 
