@@ -19,6 +19,7 @@ from unittest import mock
 
 from benchmarks.problem import demo, water
 from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, BLOCKS_PER_PROCESSOR, FASTMATH, ROOM_ASIDE, THREADS
+from mcdose.monte_carlo import GPU_BATCH
 
 HISTORIES = 60_000_000
 ROUNDS = 3
@@ -32,6 +33,7 @@ class Variant(NamedTuple):
     blocks: int = BLOCKS_PER_PROCESSOR
     room_aside: float = ROOM_ASIDE
     fastmath: bool = FASTMATH
+    batch: int = GPU_BATCH
 
 
 PROBLEMS = {
@@ -48,6 +50,9 @@ VARIANTS = {
     "registers to 80": Variant(blocks_by_registers=6, blocks=6),
     "registers to 64": Variant(blocks_by_registers=8, blocks=8),
     "exact functions": Variant(fastmath=False),
+    "batches of 2^20": Variant(batch=2**20),
+    "batches of 2^21": Variant(batch=2**21),
+    "batches of 2^23": Variant(batch=2**23),
 }
 
 
@@ -67,6 +72,7 @@ def compiled(threads: int, blocks_by_registers: int, fastmath: bool) -> Any:
 @contextmanager
 def launched_as(variant: Variant) -> Iterator[None]:
     """Let the engine launch the transport so."""
+    from mcdose import monte_carlo
     from mcdose.engine import cuda as engine
     from mcdose.engine import cuda_kernels
 
@@ -74,6 +80,7 @@ def launched_as(variant: Variant) -> Iterator[None]:
     shape = engine.Shape(variant.blocks, variant.room_aside)
     kernel = compiled(variant.threads, variant.blocks_by_registers, variant.fastmath)
     with (
+        mock.patch.object(monte_carlo, "GPU_BATCH", variant.batch),
         mock.patch.object(cuda_kernels, "transport", kernel),
         mock.patch.object(engine, "THREADS", variant.threads),
         mock.patch.object(engine, "open_cuda", lambda devices, work: real(devices, work, shape)),

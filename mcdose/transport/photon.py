@@ -3,7 +3,6 @@
 Neglects fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
 """
 
-
 import numpy as np
 
 from mcdose.constants import ELECTRON_MASS
