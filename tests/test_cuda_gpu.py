@@ -1,5 +1,6 @@
 """What only a GPU can show. Skipped, and says so, where no CUDA device works."""
 
+import gc
 import subprocess
 import sys
 
@@ -294,6 +295,7 @@ def test_out_of_memory_leaves_nothing(monkeypatch):
     from mcdose.engine import cuda
 
     pool = cupy.get_default_memory_pool()
+    gc.collect()  # what other tests left must not be freed in between
     pool.free_all_blocks()
     before = pool.used_bytes()
     monkeypatch.setattr(cuda, "bytes_needed", lambda work, devices: 2**60)
@@ -371,6 +373,7 @@ def test_convolution_out_of_memory_leaves_nothing():
     how = {"voxel_mm": (3.0, 3.0, 3.0), "method": "voxel-kernel"}
     first = mcdose.absorbed_dose(activity, **how)
     del first
+    gc.collect()
     pool.free_all_blocks()
     before, limit = pool.used_bytes(), pool.get_limit()
     pool.set_limit(size=before + 2**24)
