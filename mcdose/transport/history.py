@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mcdose.constants import ELECTRON_MASS
-from mcdose.jit import compiled, inlined
+from mcdose.jit import inlined
 from mcdose.physics.random import Key
 from mcdose.transport.electron import slow_down
 from mcdose.transport.geometry import cell
@@ -59,14 +59,14 @@ def follow_last(seed, history, world, tables, cuts, scores, stack, depth):
     kind, energy, place, u, v, w, stream = pop(stack, depth)
     key = Key(seed, history, stream)
     if kind == PHOTON:
-        depth, escaped = fly(energy, place, u, v, w, world, tables, scores, stack, depth, key)
+        depth, escaped = fly(energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key)
         return depth, escaped, np.int32(0)
     if kind == NOTHING:
         return depth, np.int64(0), np.int32(0)
     return slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key)
 
 
-@compiled
+@inlined
 def follow(seed, history, source, world, tables, cuts, scores, stack):
     """Follow one emission until nothing moves; add what it deposits to `scores`; return its `Account`."""
     depth, emitted = begin(seed, history, source, world, scores, stack)

@@ -16,10 +16,22 @@ from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import random_block, uniform
 from mcdose.physics.rayleigh import sample_rayleigh
-from mcdose.transport.geometry import cell, flown
-from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
+from mcdose.transport.geometry import cell, clearance, flown
+from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, expect, fault, quanta
 from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
-from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_COMPTON, WITH_PAIR
+from mcdose.transport.tables import (
+    ELECTRON_BITS,
+    ELECTRON_LAST,
+    ELECTRON_LOW,
+    PHOTOELECTRIC,
+    PHOTON_BITS,
+    PHOTON_LAST,
+    PHOTON_LOW,
+    RANGE,
+    TOTAL,
+    WITH_COMPTON,
+    WITH_PAIR,
+)
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
@@ -27,7 +39,20 @@ FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions include
 
 
 @compiled
-def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
+def ends_here(energy, place, density, medium, world, tables, cuts):
+    """Tell whether an electron set in motion here surely leaves all its energy in this cell.
+
+    It does when it is to stop at once (see `electron.slow_down`) and its range reaches no face of the cell: then
+    there is nothing to follow, and its direction is never asked for.
+    """
+    index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+    residual = column_at(tables.electron, medium, index, inside, RANGE)
+    stops = energy <= cuts.lowest or residual < cuts.stop * (density * world.smallest)
+    return stops and residual < density * clearance(world, place)
+
+
+@compiled
+def fly(energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key):
     """Follow a photon until it is absorbed or leaves the grid.
 
     Returns
@@ -38,9 +63,8 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
     draw = np.int32(0)
     for _ in range(FLIGHT_LIMIT):
         held = quanta(energy)
-        voxel = cell(world, place)
         if energy < LOWEST_PHOTON:
-            deposit(scores, voxel, held)
+            deposit(scores, cell(world, place), held)
             return depth, np.int64(0)
 
         word_1, word_2, word_3, word_4 = random_block(key, draw)
@@ -52,12 +76,17 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
             return depth, held
 
         voxel = cell(world, place)
+        expect(scores.energy, voxel)
         medium = np.int32(world.medium[voxel])
-        chosen = uniform(word_2) * bound / max(world.density[voxel], 1.0e-12)
+        density = world.density[voxel]
+        chosen = uniform(word_2) * bound / max(density, 1.0e-12)
         if chosen >= column_at(tables.photon, medium, index, inside, TOTAL):
             continue  # a fictitious collision
 
         if chosen < column_at(tables.photon, medium, index, inside, PHOTOELECTRIC):
+            if ends_here(energy, place, density, medium, world, tables, cuts):
+                deposit(scores, voxel, held)
+                return depth, np.int64(0)
             one_minus_cosine, turn, draw = sample_photoelectron(energy, key, draw)
             a, b, c = turned(u, v, w, one_minus_cosine, turn)
             new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c, word_3)
@@ -94,26 +123,31 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key):
             u, v, w = turned(u, v, w, one_minus_cosine, uniform(word_3))
             continue
 
-        scattered, one_minus_cosine, draw = sample_compton(energy, tables.binding, medium, key, draw)
+        scattered, one_minus_cosine = sample_compton(energy, tables.compton, medium, index, inside, uniform(word_4))
         recoil = energy - scattered
         turn = uniform(word_3)
-        opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
-        a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
-        u, v, w = turned(u, v, w, one_minus_cosine, turn)
-        wait = depth >= MANY_WAIT
-        if wait:
-            word_1, _, _, _ = random_block(key, draw)
-            depth = push(stack, depth, PHOTON, scattered, place, u, v, w, word_1)
-        new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_4)
-        if new_depth > depth:
-            held -= quanta(recoil)
-        else:
-            fault(scores, STACK_FULL, quanta(recoil))
-        depth = new_depth
-        deposit(scores, voxel, held - quanta(scattered))
+        next_u, next_v, next_w = turned(u, v, w, one_minus_cosine, turn)
+        held -= quanta(scattered)
+        wait = False
+        if not ends_here(recoil, place, density, medium, world, tables, cuts):
+            word_1, word_2, _, _ = random_block(key, draw)
+            draw += 1
+            wait = depth >= MANY_WAIT
+            if wait:
+                depth = push(stack, depth, PHOTON, scattered, place, next_u, next_v, next_w, word_1)
+            opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
+            a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
+            new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_2)
+            if new_depth > depth:
+                held -= quanta(recoil)
+            else:
+                fault(scores, STACK_FULL, quanta(recoil))
+            depth = new_depth
+        deposit(scores, voxel, held)
         if wait:
             return depth, np.int64(0)
         energy = scattered
+        u, v, w = next_u, next_v, next_w
 
     held = quanta(energy)
     deposit(scores, cell(world, place), held)
