@@ -130,7 +130,7 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
         if moving.kind == PHOTON:
             _, energy, at, u, v, w, draw = moving[:7]
             energy, at, u, v, w, draw, fate, depth, escaped = photon_flight(
-                energy, at, u, v, w, draw, world, tables, scores, stack, depth, key
+                energy, at, u, v, w, draw, world, tables, cuts, scores, stack, depth, key
             )
             moving = photon_that_moves(energy, at, u, v, w, draw)
             if fate == MOVES and flights == PHOTON_FLIGHT_LIMIT:
