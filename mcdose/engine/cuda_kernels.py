@@ -122,7 +122,7 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
                 if kind == PHOTON:
                     moving = photon_that_moves(energy, at, u, v, w, draw)
                 else:
-                    moving = electron_that_moves(kind, energy, at, u, v, w, world, Key(seed, history, stream))
+                    moving = electron_that_moves(kind, energy, at, u, v, w, world, tables, Key(seed, history, stream))
         if not moves:
             break
         key = Key(seed, history, stream)
