@@ -22,7 +22,7 @@ from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, BLOCKS_PER_PROCESSOR, 
 from mcdose.monte_carlo import GPU_BATCH
 
 HISTORIES = 60_000_000
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Variant(NamedTuple):
@@ -46,12 +46,10 @@ VARIANTS = {
     "photons on the spot": Variant(room_aside=0.0),
     "room for all photons": Variant(room_aside=1.25),
     "twice the blocks": Variant(blocks=10),
-    "registers to 128": Variant(blocks_by_registers=4, blocks=4),
     "registers to 80": Variant(blocks_by_registers=6, blocks=6),
     "registers to 64": Variant(blocks_by_registers=8, blocks=8),
     "exact functions": Variant(fastmath=False),
     "batches of 2^20": Variant(batch=2**20),
-    "batches of 2^21": Variant(batch=2**21),
     "batches of 2^23": Variant(batch=2**23),
 }
 
