@@ -35,7 +35,7 @@ Progress = Callable[[int, int | None], bool | None]
 
 DEFAULT_HISTORIES = 10_000_000
 FIRST_TEST = 8  # batches before the target is tested for the first time
-GPU_BATCH = 2**22  # histories of a batch that keeps a GPU busy: at the end of each, threads wait for the last ones
+GPU_BATCH = 2**23  # histories of a batch that keeps a GPU busy: at the end of each, threads wait for the last ones
 HOPELESS = 100  # batches without any dose where the target is judged
 
 
