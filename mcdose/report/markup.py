@@ -12,9 +12,14 @@ from mcdose.report.contents import Table
 
 def table(content: Table, name: str) -> str:
     """Return a table in a frame of its own, which scrolls where the page is narrow; `name` is the id of its caption."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in content.header)
+    kinds = [' class="words"' if column in content.words else "" for column in range(len(content.header))]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(cell)}</th>' for cell, kind in zip(content.header, kinds, strict=True)
+    )
     body = "\n".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
+        + "</tr>"
         for first, *rest in content.rows
     )
     note = f'\n<p class="note">{escape(content.note)}</p>' if content.note else ""
@@ -33,7 +38,12 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 def items(sentences: Iterable[str]) -> str:
     """Return a list of sentences."""
-    return "<ul>\n" + "\n".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "\n</ul>"
+    return f"<ul>\n{rows(sentences)}\n</ul>"
+
+
+def rows(sentences: Iterable[str]) -> str:
+    """Return sentences as the rows of a list."""
+    return "\n".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
 
 
 def section(name: str, title: str, *parts: str) -> str:
