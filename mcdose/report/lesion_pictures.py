@@ -29,12 +29,14 @@ def markup(report: Report, part: TreatmentPart, images: Pictures) -> str:
     report, part : what the page is made of
     images : as the viewer shows them
     """
-    centres = {name: _centre(report, name, images) for name in part.lesions[:MOST]}
-    box = _box(images, [*part.around[:1], *part.lesions])
+    centres = {name: centre_of(report, name, images) for name in part.lesions[:MOST]}
+    box = box_of(images, [*part.around[:1], *part.lesions])
     top = images.tops[0]
     ticks = "".join(f"<li>{k * top / (TICKS - 1):.3g}</li>" for k in range(TICKS))
     outlined = dict.fromkeys([*part.lesions, *part.around])
-    figures = "\n".join(_figure(images, _cropped(images, box, at), name, at, outlined) for name, at in centres.items())
+    figures = "\n".join(
+        _figure(images, cropped_to(images, box, at), name, at, outlined) for name, at in centres.items()
+    )
     left = len(part.lesions) - len(centres)
     more = (
         f'<p class="note">{left} more lesions are not pictured here; the viewer below shows them.</p>' if left else ""
@@ -65,7 +67,7 @@ def _figure(
     return f'<figure class="lesion">\n{title}\n<div class="pair">\n{"".join(views)}\n</div>\n</figure>'
 
 
-def _centre(report: Report, name: str, images: Pictures) -> tuple[int, int, int]:
+def centre_of(report: Report, name: str, images: Pictures) -> tuple[int, int, int]:
     """Return the voxel of the pictures at the centre of a lesion, in a slice of it along each axis."""
     coverage = np.asarray(report.structures[name], np.float64)
     found = []
@@ -79,7 +81,8 @@ def _centre(report: Report, name: str, images: Pictures) -> tuple[int, int, int]
     return found[0], found[1], found[2]
 
 
-def _box(images: Pictures, names: list[str]) -> tuple[slice, slice, slice]:
+def box_of(images: Pictures, names: list[str]) -> tuple[slice, slice, slice]:
+    """Return the box around structures, with a margin; all of the pictures where none of them is seen."""
     wanted = np.zeros(images.grid.shape, np.bool_)
     for name in names:
         wanted |= images.structures.get(name, np.zeros(1, np.bool_))
@@ -93,7 +96,8 @@ def _box(images: Pictures, names: list[str]) -> tuple[slice, slice, slice]:
     return parts[0], parts[1], parts[2]
 
 
-def _cropped(images: Pictures, box: tuple[slice, slice, slice], centre: tuple[int, int, int]) -> Pictures:
+def cropped_to(images: Pictures, box: tuple[slice, slice, slice], centre: tuple[int, int, int]) -> Pictures:
+    """Return a part of the pictures, with their first layer, that starts at a voxel."""
     z, y, x = (min(max(at, cut.start), cut.stop - 1) - cut.start for at, cut in zip(centre, box, strict=True))
     first = images.layers[0]
     return replace(

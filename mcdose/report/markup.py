@@ -9,6 +9,8 @@ from typing import Any
 
 from mcdose.report.contents import Table
 
+MANY = 11  # columns from which they are set closer on paper
+
 
 def table(content: Table, name: str) -> str:
     """Return a table in a frame of its own, which scrolls where the page is narrow; `name` is the id of its caption."""
@@ -23,8 +25,9 @@ def table(content: Table, name: str) -> str:
         for first, *rest in content.rows
     )
     note = f'\n<p class="note">{escape(content.note)}</p>' if content.note else ""
+    many = ' class="many"' if len(content.header) > MANY else ""
     return (
-        f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">\n<table>\n'
+        f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">\n<table{many}>\n'
         f'<caption id="{name}"><span>{escape(content.title)}</span></caption>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table>\n</div>{note}"
     )

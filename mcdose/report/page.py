@@ -86,9 +86,9 @@ def _making(report: Report) -> str:
 
 def _references(report: Report) -> str:
     sources = report.treatment.sources if report.treatment else ()
-    numbered = f'<p>Of the limits:</p>\n<ol class="sources">{markup.rows(sources)}</ol>' if sources else ""
+    numbered = f'<h3>Limits</h3>\n<ol class="sources">{markup.rows(sources)}</ol>' if sources else ""
     others = markup.items(report.references) if report.references else ""
-    return f"{numbered}\n{'<p>Of methods and data:</p>' if numbered and others else ''}\n{others}".strip()
+    return f"{numbered}\n{'<h3>Methods and data</h3>' if numbered and others else ''}\n{others}".strip()
 
 
 def _line_colours() -> str:

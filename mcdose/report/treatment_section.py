@@ -55,5 +55,5 @@ def _compartments(part: TreatmentPart) -> str:
 def _activity(part: TreatmentPart) -> str:
     if not part.drawing:
         return ""
-    note = f'<p class="note">{escape(part.drawing_note)}</p>'
-    return f'<figure class="curve-of-activity">\n{part.drawing}\n</figure>\n{note}'
+    note = f'<figcaption class="note">{escape(part.drawing_note)}</figcaption>'
+    return f'<figure class="curve-of-activity">\n{part.drawing}\n{note}\n</figure>'
