@@ -78,11 +78,11 @@ def _first(figures: Mapping[str, Any]) -> tuple[Figure, ...]:
     lesions = [one for one in tissues if one["kind"] == LESIONS]
     lowest = min(lesions, key=lambda one: one["voxel"]["mean_gy"])
     title = "TAD, lowest of the lesions" if len(lesions) > 1 else "TAD, the lesion"
-    found = [Figure(title, f"{_mean(lowest)}\xa0Gy", lowest["name"])]
+    found = [Figure(title, f"{_mean(lowest)} Gy", lowest["name"])]
     for kind, label in (("normal liver", "NTAD"), ("perfused volume", "Perfused volume"), ("lungs", "Lungs")):
         one = next((one for one in tissues if one["kind"] == kind), None)
         if one:
-            found.append(Figure(label, f"{_mean(one)}\xa0Gy", f"{one['name']}, {one['voxel']['volume_ml']:.0f} mL"))
+            found.append(Figure(label, f"{_mean(one)} Gy", f"{one['name']}, {one['voxel']['volume_ml']:.0f} mL"))
     binding = [one for one in figures["limits"] if one["verdict"] in ("met", "not met")]
     if binding:
         missed = dict.fromkeys(QUANTITIES[one["quantity"]] for one in binding if not one["met"])
@@ -112,7 +112,7 @@ def _facts(said: Mapping[str, Any], *, when: bool) -> tuple[tuple[str, str], ...
         ("Lesions", ", ".join(said["tumours"])),
         ("Perfused volume", said["perfused"] or "not named"),
         ("Lungs", said["lungs"] or "not named"),
-        ("Compartments' constant", f"{said['gy_kg_per_gbq']:.5g} Gy kg/GBq"),
+        ("Constant k", f"{said['gy_kg_per_gbq']:.5g} Gy kg/GBq"),
     )
 
 
@@ -275,7 +275,7 @@ def _compartments(figures: Mapping[str, Any]) -> Table:
     )
     note = (
         "Compartment: k × activity / mass, with mass, activity and ratio of this case. Difference: compartment over "
-        "voxels, less 1. Energy left in it: by the dose map, of the energy of its own decays."
+        "voxels, less 1. Energy left in it: by the dose map, over k × activity."
     )
     return Table("Compartments (MCD) beside voxels", header, rows, note)
 

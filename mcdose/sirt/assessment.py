@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mcdose.sirt.uncertainty import Budget
 
 NOISE = "monte_carlo_noise"
+PHOTONS_TOLD = 0.01  # of the energy, from which photons are told of
 FARTHEST = 4.0  # times the activity of the case: limits beyond are not drawn
 
 
@@ -67,9 +68,10 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
     budgets = {one.name: _own_budget(one, result, treatment.budget) for one in compared}
     noise_gy = _voxel_noise(case, result, treatment)
     moves = result.method != "local-deposition"
+    photons = result.provenance.get("photon_fraction", 0.0) > PHOTONS_TOLD
     tissues = [
         {
-            **_tissue(one, _kind(one.name, treatment), budgets[one.name], moves=moves),
+            **_tissue(one, _kind(one.name, treatment), budgets[one.name], moves=moves, photons=photons),
             "voxel_noise_gy": noise_gy.get(one.name),
         }
         for one in compared
@@ -121,7 +123,7 @@ def _voxel_noise(case: Case, result: DoseResult, treatment: Treatment) -> dict[s
     }
 
 
-def _tissue(one: Comparison, kind: str, budget: Budget, *, moves: bool) -> dict[str, Any]:
+def _tissue(one: Comparison, kind: str, budget: Budget, *, moves: bool, photons: bool) -> dict[str, Any]:
     noise = next(term.relative for term in budget.terms if term.name == NOISE)
     values = asdict(one)
     values["voxel"]["v"] = {f"{dose:g}": part for dose, part in one.voxel.v.items()}
@@ -130,7 +132,7 @@ def _tissue(one: Comparison, kind: str, budget: Budget, *, moves: bool) -> dict[
         "kind": kind,
         "difference": one.difference,
         "retained": one.retained,
-        "why": reason(one, kind, noise, moves=moves),
+        "why": reason(one, kind, noise, moves=moves, photons=photons),
         "noise": noise,
         "relative_uncertainty": budget.relative,
         "standard_uncertainty_gy": budget.standard_uncertainty_gy(one.voxel.mean_gy),

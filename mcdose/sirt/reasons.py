@@ -21,7 +21,7 @@ GAINS = {
 }
 
 
-def reason(one: Comparison, kind: str, noise: float, *, moves: bool = True) -> str:
+def reason(one: Comparison, kind: str, noise: float, *, moves: bool = True, photons: bool = False) -> str:
     """Say why the two figures of a tissue differ.
 
     Parameters
@@ -30,14 +30,18 @@ def reason(one: Comparison, kind: str, noise: float, *, moves: bool = True) -> s
     kind : "lesion", "normal liver", "perfused volume" or "lungs"
     noise : relative standard error of the mean of the dose map
     moves : the method of the dose map carries energy from voxel to voxel
+    photons : they carry more of the energy than can be passed over, and the compartments' constant has none of it
     """
     if one.difference is None or not one.compartment_gy or not one.mass_mean_gy:
         return "one of the two has no dose"
     parts = []
     kept = one.mass_mean_gy / one.compartment_gy
     if moves and abs(kept - 1.0) >= max(PART, 2.0 * noise):
-        why = (LOSES if kept < 1.0 else GAINS)[kind]
-        parts.append(f"it has {100.0 * kept:.1f} % of the energy of its own decays; {why}")
+        share = f"it has {100.0 * kept:.1f} % of the energy"
+        if photons:
+            parts.append(f"{share} of its own electrons; electrons and photons cross its border")
+        else:
+            parts.append(f"{share} of its own decays; {(LOSES if kept < 1.0 else GAINS)[kind]}")
     averaging = one.mass_mean_gy / one.voxel.mean_gy - 1.0
     if abs(averaging) >= PART:
         parts.append(
