@@ -191,3 +191,22 @@ def test_treatments_that_cannot_be_are_refused(large):
     object.__setattr__(result, "regions", {})
     with pytest.raises(ValueError, match="tissue must be one of the result's regions, none; got 'T'"):
         assess(large, result, plan)
+
+
+def test_a_tissue_may_have_a_budget_of_its_own(large):
+    plan = treatment()
+    asked = []
+
+    def own(one, around_gy):
+        asked.append((one.name, around_gy))
+        return (BUDGET.with_values({"recovery": 0.2}), {"remark": "small"}) if one.name == "T" else (BUDGET, {})
+
+    found = assess(large, run(large, plan, method="local-deposition"), plan, own_budget=own)
+    lesion, normal = found["tissues"]
+    assert [name for name, _ in asked] == ["T", NORMAL_LIVER]
+    assert asked[0][1] == normal["voxel"]["mean_gy"]
+    assert lesion["relative_uncertainty"] == pytest.approx(np.hypot(normal["relative_uncertainty"], 0.2))
+    assert lesion["remark"] == "small"
+    terms = {term["name"]: term for term in found["budget"]}
+    assert (terms["recovery"]["least"], terms["recovery"]["most"]) == (0.2, 0.2)
+    assert len(terms) == len(BUDGET.terms) + 1

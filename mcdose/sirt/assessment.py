@@ -6,7 +6,7 @@ Each figure is made here, once: the page, the terminal and summary.json say the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from mcdose.case import Case
     from mcdose.result import DoseResult
     from mcdose.sirt.treatment import Treatment
-    from mcdose.sirt.uncertainty import Budget
+    from mcdose.sirt.uncertainty import Budget, Term
+
+    OwnBudget = Callable[[Comparison, float], tuple[Budget, dict[str, Any]]]
 
 NOISE = "monte_carlo_noise"
 PHOTONS_TOLD = 0.01  # of the energy, from which photons are told of
 FARTHEST = 4.0  # times the activity of the case: limits beyond are not drawn
 
 
-def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, Any]:
+def assess(
+    case: Case, result: DoseResult, treatment: Treatment, *, own_budget: OwnBudget | None = None
+) -> dict[str, Any]:
     """Return the figures of a treatment.
 
     Parameters
@@ -41,6 +45,8 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
     case, result : what went in and came out; of a method with noise, `result.regions` has the tissues
         (`Treatment.tissues`) by name
     treatment : names, limits, budget
+    own_budget : gives, of a tissue and the mean dose of the normal liver [Gy], a budget in place of the treatment's and
+        what else is to be said of the tissue, in plain JSON types
 
     Returns
     -------
@@ -65,7 +71,9 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
         v_gy=treatment.v_gy,
         density_floor_g_cm3=treatment.density_floor_g_cm3,
     )
-    budgets = {one.name: _own_budget(one, result, treatment.budget) for one in compared}
+    around_gy = next(one.voxel.mean_gy for one in compared if one.name == NORMAL_LIVER)
+    own = {one.name: (treatment.budget, {}) if own_budget is None else own_budget(one, around_gy) for one in compared}
+    budgets = {one.name: _with_noise(one, result, own[one.name][0]) for one in compared}
     noise_gy = _voxel_noise(case, result, treatment)
     moves = result.method != "local-deposition"
     photons = result.provenance.get("photon_fraction", 0.0) > PHOTONS_TOLD
@@ -73,6 +81,7 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
         {
             **_tissue(one, _kind(one.name, treatment), budgets[one.name], moves=moves, photons=photons),
             "voxel_noise_gy": noise_gy.get(one.name),
+            **own[one.name][1],
         }
         for one in compared
     ]
@@ -100,7 +109,7 @@ def _kind(name: str, treatment: Treatment) -> str:
     return PERFUSED if name == treatment.perfused else NORMAL
 
 
-def _own_budget(one: Comparison, result: DoseResult, budget: Budget) -> Budget:
+def _with_noise(one: Comparison, result: DoseResult, budget: Budget) -> Budget:
     """Put the noise of the run in the budget."""
     if not result.histories:
         return budget.with_values({NOISE: 0.0}, "this method has none")
@@ -260,12 +269,16 @@ def _missing(limit: Limit) -> str:
 
 
 def _terms(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
-    """Return the terms, each with the least and the most that a tissue has of it."""
-    terms = []
-    for column in zip(*(budget.terms for budget in budgets), strict=True):
-        values = [term.relative for term in column]
-        terms.append({**asdict(column[0]), "relative": max(values), "least": min(values), "most": max(values)})
-    return terms
+    """Return the terms of all budgets, each with the least and the most that a tissue which has it has of it."""
+    columns: dict[str, list[Term]] = {}
+    for budget in budgets:
+        for term in budget.terms:
+            columns.setdefault(term.name, []).append(term)
+    spans = [(column, [term.relative for term in column]) for column in columns.values()]
+    return [
+        {**asdict(column[0]), "relative": max(values), "least": min(values), "most": max(values)}
+        for column, values in spans
+    ]
 
 
 def _curve(
