@@ -222,11 +222,11 @@ def _together(entries: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, str]
     """Say of several lesions in one row how many keep to a limit, and which do not."""
     missed = [one["subject"] for one in entries if not one["met"]]
     which = f"; not {', '.join(missed)}" if missed and len(missed) < len(entries) else ""
-    count = f"{len(entries) - len(missed)} of {len(entries)}{which}"
+    count = f"{len(entries) - len(missed)} of {len(entries)}"
     if entries[0]["role"] in BINDING_ROLES:
-        verdict = f"{MARKS['not met' if missed else 'met']}: {count}"
+        verdict = f"{MARKS['not met' if missed else 'met']}: {count}{which}"
     else:
-        verdict = f"○ shown only: {count} reached" if entries[0]["comparison"] == ">=" else f"○ shown only: {count}"
+        verdict = f"○ shown only: {count}{' reached' if entries[0]['comparison'] == '>=' else ''}{which}"
     least, most = min(entries, key=_figure), max(entries, key=_figure)
     ends = [one["activity_gbq"] for one in entries if one["activity_gbq"] is not None]
     activity = f"{_gbq(min(ends))} to {_gbq(max(ends))}" if ends else NONE
