@@ -159,7 +159,7 @@ def test_rules_limits_devices_and_uncertainty(figures, run):
 def test_voxels_of_the_phantom(figures, run):
     choices = ("voxel", "--demo", "--method", "local-deposition", "--disease", "mNET", "--v-gy", 100)
     found = figures(*choices)
-    assert [one["name"] for one in found["tissues"]] == ["tumour 1", "tumour 2", "normal liver", "lungs"]
+    assert [one["name"] for one in found["tissues"]] == ["tumour 1", "tumour 2", "normal liver", "liver", "lungs"]
     for one in found["tissues"]:
         assert one["difference"] == pytest.approx(0.0, abs=1e-3)
         assert one["standard_uncertainty_gy"] == pytest.approx(one["relative_uncertainty"] * one["voxel"]["mean_gy"])

@@ -243,7 +243,7 @@ def test_table_and_drawing():
     assert [row.lung_gy for row in rows] == pytest.approx([0.0, 2.5, 5.0, 7.5, 10.0])
     svg = drawing(rows, (limit("lung_gy", "<=", 30.0), limit("perfused_gy", "<=", 1.0)), 1.5)
     assert svg.count("<polyline") == 4
-    assert "lungs &lt;= 30 Gy" in svg
+    assert "lungs ≤ 30 Gy" in svg
     assert "1.5 GBq" in svg
     import xml.etree.ElementTree as tree
 

@@ -94,7 +94,7 @@ def test_compartments_are_local_deposition(case, several_points):
     density = (1.03 + 26.0 * 0.0431 / 37.0) / (1.03 + 19.0 * 0.0431 / 37.0)
     assert found["tumour 1"].ratio == pytest.approx(4.0 * density, rel=1e-6)
     assert found[NORMAL_LIVER].ratio == pytest.approx(1.0)
-    values = as_values(found.values(), NAMES["tumours"])
+    values = as_values(found.values(), NAMES["tumours"], lungs="lungs")
     assert values["lung_gy"] == {"lungs": found["lungs"].voxel.mean_gy}
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mcdose.sirt.assessment import assess as assess
     from mcdose.sirt.body_surface import body_surface_activity as body_surface_activity
     from mcdose.sirt.body_surface import body_surface_m2 as body_surface_m2
     from mcdose.sirt.body_surface import empirical_activity as empirical_activity
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mcdose.sirt.spheres import microspheres as microspheres
     from mcdose.sirt.tissue import normal_liver as normal_liver
     from mcdose.sirt.tissue import tissue_dose as tissue_dose
+    from mcdose.sirt.treatment import Treatment as Treatment
     from mcdose.sirt.uncertainty import Budget as Budget
     from mcdose.sirt.uncertainty import load_budget as load_budget
     from mcdose.sirt.uncertainty import volume_uncertainty as volume_uncertainty
@@ -45,7 +47,9 @@ _HOMES = {
     "NOTICE": "notice",
     "Plan": "partition",
     "Territory": "partition",
+    "Treatment": "treatment",
     "Tumour": "partition",
+    "assess": "assessment",
     "body_surface_activity": "body_surface",
     "body_surface_m2": "body_surface",
     "compare_with_voxels": "voxel",

@@ -1,0 +1,314 @@
+"""The figures of a treatment in plain JSON types: `sirt` of summary.json, and what the report shows.
+
+Each figure is made here, once: the page, the terminal and summary.json say the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcdose.sirt.assumptions import assumptions
+from mcdose.sirt.constant import gy_kg_per_gbq as constant
+from mcdose.sirt.judgement import CUMULATIVE
+from mcdose.sirt.limit import BINDING_ROLES, QUANTITIES, Limit, record
+from mcdose.sirt.lung_shunt import cut_by_field, lung_dose_gy
+from mcdose.sirt.notice import NOTICE
+from mcdose.sirt.reasons import LESION, LUNGS, NORMAL, PERFUSED, reason
+from mcdose.sirt.sweep import scaled
+from mcdose.sirt.voxel import NORMAL_LIVER, Comparison, amounts_in, as_values, compare_with_voxels
+
+if TYPE_CHECKING:
+    from mcdose.case import Case
+    from mcdose.result import DoseResult
+    from mcdose.sirt.treatment import Treatment
+    from mcdose.sirt.uncertainty import Budget, Term
+
+    OwnBudget = Callable[[Comparison, float], tuple[Budget, dict[str, Any]]]
+
+NOISE = "monte_carlo_noise"
+PHOTONS_TOLD = 0.01  # of the energy, from which photons are told of
+FARTHEST = 4.0  # times the activity of the case: limits beyond are not drawn
+
+
+def assess(
+    case: Case, result: DoseResult, treatment: Treatment, *, own_budget: OwnBudget | None = None
+) -> dict[str, Any]:
+    """Return the figures of a treatment.
+
+    Parameters
+    ----------
+    case, result : what went in and came out; of a method with noise, `result.regions` has the tissues
+        (`Treatment.tissues`) by name
+    treatment : names, limits, budget
+    own_budget : gives, of a tissue and the mean dose of the normal liver [Gy], a budget in place of the treatment's and
+        what else is to be said of the tissue, in plain JSON types
+
+    Returns
+    -------
+    dict
+        `treatment`, `tissues`, `limits`, `budget`, `lungs`, `activity_curve`, `assumptions`, `notice`; keys with their
+        units in docs/sirt.md.
+
+    Raises
+    ------
+    ValueError
+        As of `compare_with_voxels`; a tissue that is not a region of a result with noise.
+    """
+    compared = compare_with_voxels(
+        case,
+        result.dose_gy,
+        liver=treatment.liver,
+        tumours=treatment.tumours,
+        perfused=treatment.perfused,
+        lungs=treatment.lungs,
+        nuclide=treatment.nuclide,
+        gy_kg_per_gbq=treatment.gy_kg_per_gbq,
+        v_gy=treatment.v_gy,
+        density_floor_g_cm3=treatment.density_floor_g_cm3,
+    )
+    around_gy = next(one.voxel.mean_gy for one in compared if one.name == NORMAL_LIVER)
+    own = {one.name: (treatment.budget, {}) if own_budget is None else own_budget(one, around_gy) for one in compared}
+    budgets = {one.name: _with_noise(one, result, own[one.name][0]) for one in compared}
+    noise_gy = _voxel_noise(case, result, treatment)
+    moves = result.method != "local-deposition"
+    photons = result.provenance.get("photon_fraction", 0.0) > PHOTONS_TOLD
+    tissues = [
+        {
+            **_tissue(one, _kind(one.name, treatment), budgets[one.name], moves=moves, photons=photons),
+            "voxel_noise_gy": noise_gy.get(one.name),
+            **own[one.name][1],
+        }
+        for one in compared
+    ]
+    activity_gbq = _in_place_gbq(result, treatment)
+    lungs = _lungs(case, compared, treatment)
+    limits = _limits(compared, tissues, lungs, activity_gbq, treatment)
+    cut = lungs["cut"] if lungs else []
+    return {
+        "treatment": _said(case, result, treatment, activity_gbq),
+        "tissues": tissues,
+        "limits": limits,
+        "budget": _terms(list(budgets.values())),
+        "lungs": lungs,
+        "activity_curve": _curve(compared, limits, activity_gbq, treatment),
+        "assumptions": list(assumptions(treatment, several_times=case.tia_bq_s is not None, cut=cut)),
+        "notice": NOTICE,
+    }
+
+
+def _kind(name: str, treatment: Treatment) -> str:
+    if name in treatment.tumours:
+        return LESION
+    if name == treatment.lungs:
+        return LUNGS
+    return PERFUSED if name == treatment.perfused else NORMAL
+
+
+def _with_noise(one: Comparison, result: DoseResult, budget: Budget) -> Budget:
+    """Put the noise of the run in the budget."""
+    if not result.histories:
+        return budget.with_values({NOISE: 0.0}, "this method has none")
+    if one.name not in result.regions:
+        raise ValueError(
+            f"tissue must be one of the result's regions, {', '.join(result.regions) or 'none'}; got {one.name!r}"
+        )
+    noise = result.regions[one.name].relative_uncertainty or 0.0
+    return budget.with_values({NOISE: noise if math.isfinite(noise) else 0.0}, "this run")
+
+
+def _voxel_noise(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, float]:
+    """Return the root mean square of the standard errors of a tissue's voxels [Gy]; nothing of methods without."""
+    if result.relative_uncertainty is None:
+        return {}
+    variance = np.nan_to_num(np.asarray(result.relative_uncertainty * result.dose_gy, np.float64)) ** 2
+    return {
+        name: math.sqrt(float((mask * variance).sum()) / float(mask.sum(dtype=np.float64)))
+        for name, mask in treatment.tissues(case).items()
+    }
+
+
+def _tissue(one: Comparison, kind: str, budget: Budget, *, moves: bool, photons: bool) -> dict[str, Any]:
+    noise = next(term.relative for term in budget.terms if term.name == NOISE)
+    values = asdict(one)
+    values["voxel"]["v"] = {f"{dose:g}": part for dose, part in one.voxel.v.items()}
+    return {
+        **values,
+        "kind": kind,
+        "difference": one.difference,
+        "retained": one.retained,
+        "why": reason(one, kind, noise, moves=moves, photons=photons),
+        "noise": noise,
+        "relative_uncertainty": budget.relative,
+        "standard_uncertainty_gy": budget.standard_uncertainty_gy(one.voxel.mean_gy),
+    }
+
+
+def _in_place_gbq(result: DoseResult, treatment: Treatment) -> float:
+    """Return the activity that decays in the images [GBq], of one administration in place."""
+    from mcdose.nuclides import nuclide
+
+    return result.total_decays * math.log(2.0) / nuclide(treatment.nuclide).half_life_s * 1e-9
+
+
+def _said(case: Case, result: DoseResult, treatment: Treatment, activity_gbq: float) -> dict[str, Any]:
+    label = None
+    if treatment.spheres != "any":
+        from mcdose.sirt.spheres import microsphere
+
+        label = microsphere(treatment.spheres).label
+    injected = case.origin.get("injected_bq")
+    return {
+        "nuclide": treatment.nuclide,
+        "spheres": treatment.spheres,
+        "spheres_label": label,
+        "disease": treatment.disease,
+        "scenario": treatment.scenario,
+        "activity_gbq": activity_gbq,
+        "injected_gbq": None if injected is None else injected * 1e-9,
+        "administered": case.origin.get("administered"),
+        "gy_kg_per_gbq": constant(treatment.gy_kg_per_gbq, treatment.nuclide),
+        "method": result.method,
+        "histories": result.histories,
+        "dose_to": result.provenance.get("dose_to"),
+        "liver": treatment.liver,
+        "tumours": list(treatment.tumours),
+        "perfused": treatment.perfused,
+        "lungs": treatment.lungs,
+    }
+
+
+def _lungs(case: Case, compared: Sequence[Comparison], treatment: Treatment) -> dict[str, Any] | None:
+    """Return shunt and dose of the lungs in the field; None where none are named."""
+    if treatment.lungs is None:
+        return None
+    own = next(one for one in compared if one.name == treatment.lungs)
+    kept = case.density_g_cm3 >= treatment.density_floor_g_cm3
+    _, liver_gbq = amounts_in(case, case.structures[treatment.liver] * kept, treatment.nuclide)
+    total = own.activity_gbq + liver_gbq
+    shunt = own.activity_gbq / total if total > 0.0 else None
+    return {
+        "name": own.name,
+        "shunt": shunt,
+        "cut": list(cut_by_field(np.asarray(case.structures[treatment.lungs], np.float64))),
+        "mass_kg": own.mass_kg,
+        "mean_gy": own.voxel.mean_gy,
+        "own_mass_gy": own.compartment_gy,
+        "one_kg_gy": None
+        if shunt is None
+        else lung_dose_gy(total, shunt, gy_kg_per_gbq=constant(treatment.gy_kg_per_gbq, treatment.nuclide)),
+    }
+
+
+def _limits(
+    compared: Sequence[Comparison],
+    tissues: Sequence[Mapping[str, Any]],
+    lungs: Mapping[str, Any] | None,
+    activity_gbq: float,
+    treatment: Treatment,
+) -> list[dict[str, Any]]:
+    """Hold the figures against every limit; one without a figure says why it has none."""
+    values = {
+        **as_values(
+            compared,
+            treatment.tumours,
+            perfused=treatment.perfused,
+            whole_liver=treatment.whole_liver,
+            lungs=treatment.lungs,
+        ),
+        "lung_shunt": {lungs["name"]: lungs["shunt"]} if lungs else {},
+    }
+    uncertainty = {one["name"]: one["standard_uncertainty_gy"] for one in tissues}
+    found = []
+    for limit in treatment.limits:
+        subjects = {name: value for name, value in values.get(limit.quantity, {}).items() if value is not None}
+        for name, value in subjects.items():
+            in_gy = limit.unit == "Gy"
+            found.append(
+                {
+                    "subject": name,
+                    "figure": value,
+                    "standard_uncertainty": uncertainty[name] if in_gy else None,
+                    "met": limit.is_met(value),
+                    "verdict": _verdict(limit, value),
+                    "activity_gbq": activity_gbq * limit.value / value if in_gy and value > 0.0 else None,
+                    **record(limit),
+                }
+            )
+        if not subjects:
+            found.append(
+                {
+                    "subject": CUMULATIVE if limit.quantity.endswith("_cumulative_gy") else None,
+                    "figure": None,
+                    "standard_uncertainty": None,
+                    "met": None,
+                    "verdict": "not judged",
+                    "reason": _missing(limit),
+                    "activity_gbq": None,
+                    **record(limit),
+                }
+            )
+    return found
+
+
+def _verdict(limit: Limit, value: float) -> str:
+    if limit.role in BINDING_ROLES:
+        return "met" if limit.is_met(value) else "not met"
+    return "shown only"
+
+
+def _missing(limit: Limit) -> str:
+    if limit.quantity.endswith("_cumulative_gy"):
+        return "needs the doses of all sessions"
+    what = "lungs are" if limit.quantity.startswith("lung") else "perfused volume is"
+    return f"no {what} named" if limit.quantity in QUANTITIES else "no figure"
+
+
+def _terms(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
+    """Return the terms of all budgets, each with the least and the most that a tissue which has it has of it."""
+    columns: dict[str, list[Term]] = {}
+    for budget in budgets:
+        for term in budget.terms:
+            columns.setdefault(term.name, []).append(term)
+    spans = [(column, [term.relative for term in column]) for column in columns.values()]
+    return [
+        {**asdict(column[0]), "relative": max(values), "least": min(values), "most": max(values)}
+        for column, values in spans
+    ]
+
+
+def _curve(
+    compared: Sequence[Comparison], limits: Sequence[Mapping[str, Any]], activity_gbq: float, treatment: Treatment
+) -> list[dict[str, Any]]:
+    """Return doses against activity, far enough to see where goals and constraints are reached."""
+    if not activity_gbq > 0.0:
+        return []
+    ends = [one["activity_gbq"] for one in limits if one["role"] in BINDING_ROLES and one["activity_gbq"]]
+    end = 1.15 * max([activity_gbq, *(end for end in ends if end <= FARTHEST * activity_gbq)])
+    means = {one.name: one.voxel.mean_gy for one in compared}
+    values = as_values(
+        compared,
+        treatment.tumours,
+        perfused=treatment.perfused,
+        whole_liver=treatment.whole_liver,
+        lungs=treatment.lungs,
+    )
+    apart = not treatment.whole_liver or any(one["quantity"] == "normal_perfused_gy" for one in limits)
+    rows = scaled(
+        activity_gbq,
+        end,
+        tumour_gy=min(means[name] for name in treatment.tumours),
+        perfused_gy=_only(values["perfused_gy"]),
+        normal_perfused_gy=_only(values["normal_perfused_gy"]) if apart else None,
+        normal_liver_gy=means[NORMAL_LIVER],
+        lung_gy=_only(values["lung_gy"]),
+    )
+    return [asdict(row) for row in rows]
+
+
+def _only(values: Mapping[str, float | None]) -> float | None:
+    return next(iter(values.values()), None)
