@@ -156,6 +156,24 @@ def test_rules_limits_devices_and_uncertainty(figures, run):
         assert "do not prescribe" in out
 
 
+def test_uncertainty_of_a_lesion_with_its_recovery(figures, run):
+    """6 mm voxels on 30 mm: u(V)/V = 0.244949, as in test_sirt_lesion; R = 1 / (1 + 2 / 14.1372) = 0.876063."""
+    drawn = ("uncertainty", "--diameter-mm", 30, "--voxel-mm", 6, "--fwhm-mm", 0, "--image-fwhm-mm", 7.5)
+    found = figures(*drawn, "--recovery-curve", 2, 1, "--dose-gy", 100)
+    assert found["recovery"]["value"] == pytest.approx(0.876063, abs=1e-6)
+    assert found["recovered_gy"] == pytest.approx(100.0 / 0.876063, rel=1e-6)
+    assert found["standard_uncertainty_gy"] == pytest.approx(found["relative"] * found["recovered_gy"])
+    relative = {term["name"]: term["relative"] for term in found["terms"]}
+    assert relative["volume_in_dose_factor"] == pytest.approx(0.244949, abs=1e-6)
+    assert relative["volume_in_recovery"] == pytest.approx(0.244949 * (1.0 - 0.876063), abs=1e-6)
+    squares = sum(value**2 for value in relative.values())
+    assert found["relative"] ** 2 == pytest.approx(squares + 2 * sum(c["relative"] for c in found["covariances"]))
+    code, out, _ = run(*drawn)
+    assert code == 0
+    assert "covariance of volume_in_counts and volume_in_recovery" in out
+    assert "recovery coefficient 0.74" in out
+
+
 def test_voxels_of_the_phantom(figures, run):
     choices = ("voxel", "--demo", "--method", "local-deposition", "--disease", "mNET", "--v-gy", 100)
     found = figures(*choices)
@@ -217,6 +235,15 @@ def test_voxels_of_the_phantom(figures, run):
         (("devices", "--activity-gbq", 3), "--spheres must be one of"),
         (("uncertainty", "--diameter-mm", 3), "go together"),
         (("uncertainty", "--term", "volume"), "must be NAME=F"),
+        (("uncertainty", "--image-fwhm-mm", 7), "--image-fwhm-mm needs --diameter-mm, --voxel-mm and --fwhm-mm"),
+        (("uncertainty", "--recovery-curve", 2, 1), "--recovery-curve needs --image-fwhm-mm"),
+        (
+            (
+                "uncertainty",
+                *("--diameter-mm", 3, "--voxel-mm", 1, "--fwhm-mm", 0, "--image-fwhm-mm", 7, "--term", "volume=0.1"),
+            ),
+            "--term volume cannot go with --image-fwhm-mm",
+        ),
         (("voxel",), "--activity must be given, or --demo"),
         (("voxel", "--demo", "--ct", "x"), "--demo stands instead of images"),
         (("voxel", "--demo", "--liver", "spleen"), "structure must be one of liver"),
