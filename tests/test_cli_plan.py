@@ -132,7 +132,7 @@ def test_commands_of_the_documentation_are_understood():
 
     (block,) = re.findall(r"```sh\n(mcdose plan.*?)```", DOC, re.DOTALL)
     commands = [line.split() for line in block.replace("\\\n", " ").splitlines()]
-    assert len(commands) == 9
+    assert len(commands) == 10
     for words in commands:
         assert callable(parser().parse_args(words[1:]).run)
 

@@ -12,7 +12,9 @@ SPHERES = ("glass", "resin", "holmium")
 
 
 def add_plan_kinds(kinds: Any) -> None:
-    """Add the sub-commands that need no images."""
+    """Add the sub-commands that need no images, and that for the lungs."""
+    from mcdose.commands.plan_lungs_options import add_lungs
+
     _add_scd(kinds)
     _add_mcd(kinds)
     _add_bsa(kinds)
@@ -20,6 +22,7 @@ def add_plan_kinds(kinds: Any) -> None:
     _add_limits(kinds)
     _add_devices(kinds)
     _add_uncertainty(kinds)
+    add_lungs(kinds)
 
 
 def _add_scd(kinds: Any) -> None:
@@ -220,6 +223,11 @@ def fraction(text: str) -> float:
 def real(text: str) -> float:
     """Read a finite number."""
     return _within(text, math.isfinite, "a number")
+
+
+def whole(text: str) -> int:
+    """Read a whole number of at least 0, such as 1e7."""
+    return int(_within(text, lambda value: 0.0 <= value < 2.0**63 and value == int(value), "a whole number"))
 
 
 def term(text: str) -> tuple[str, float]:
