@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mcdose.io.series import Series
 
 SAME_MM = 0.05  # grids whose corners are this near are one grid
-STAND_IN = ("mcdose^phantom", "mcdose")  # patient of doses that had none, whose frame of reference is of one run
+STAND_IN = "mcdose"  # PatientID of doses without a patient, whose frame of reference is of one run
+ANONYMOUS = "Anonymous"  # how the PatientID of --anonymize begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +47,15 @@ class TreatmentDose:
     @property
     def frame(self) -> str:
         """Frame of reference, "" where there is none that another file could share."""
-        return "" if self.series is None or self.patient == STAND_IN[1] else self.series.frame_of_reference_uid
+        return "" if self.series is None or self._id == STAND_IN else self.series.frame_of_reference_uid
 
     @property
     def patient(self) -> str:
-        """PatientID, "" for none."""
+        """PatientID, "" for none and for one that mcdose made up."""
+        return "" if self._id == STAND_IN or self._id.startswith(f"{ANONYMOUS}-") else self._id
+
+    @property
+    def _id(self) -> str:
         return "" if self.series is None else str(self.series.header.get("PatientID") or "")
 
 
