@@ -268,8 +268,10 @@ def _add_plan(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_plan_voxel(kinds: argparse._SubParsersAction[Parser]) -> None:
+    from mcdose.commands.plan_lesions import add_drawn_options
     from mcdose.commands.plan_options import add_budget_options, add_limit_options
     from mcdose.commands.plan_voxel import run_voxel_plan
+    from mcdose.commands.plan_voxel_solve import add_solve_options
 
     voxel = kinds.add_parser(
         "voxel",
@@ -285,8 +287,10 @@ def _add_plan_voxel(kinds: argparse._SubParsersAction[Parser]) -> None:
     voxel.add_argument(
         "--v-gy", type=_positive, nargs="+", default=(), metavar="GY", help="doses whose volumes are wanted"
     )
+    add_solve_options(voxel)
     add_limit_options(voxel)
     add_budget_options(voxel)
+    add_drawn_options(voxel)
     _add_method_options(voxel)
     voxel.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
     voxel.add_argument("--histories", type=_histories, metavar="N", help="decays to simulate (1e7, 4e6 with --demo)")

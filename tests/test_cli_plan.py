@@ -15,6 +15,8 @@ DOC = (Path(__file__).parents[1] / "docs" / "sirt.md").read_text(encoding="utf-8
 SCD = ("scd", "--perfused-ml", "800", "--lung-shunt", "0.05", "--residual", "0.01", "--gy-kg-per-gbq", "49.67")
 MCD = ("mcd", "--liver-ml", "1600", "--perfused-ml", "900", "--tumour-ml", "120", "30", "--tn-ratio", "4", "3")
 
+BSA = ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150)
+
 
 @pytest.fixture
 def run(capsys):
@@ -229,6 +231,37 @@ def test_voxels_of_the_phantom(figures, run):
         (("mcd", "--plan", "none.toml"), "none.toml: cannot be read"),
         (("limits", "--limits", "none.toml"), "none.toml: cannot be read"),
         (
+            (*MCD, "--activity-gbq", 1, "--lung-shunt", 1.2),
+            "must be a fraction from 0 to below 1 (0.05 for 5 %), got '1.2'",
+        ),
+        (
+            (*MCD, "--activity-gbq", 1, "--lung-shunt", 5),
+            "must be a fraction from 0 to below 1 (0.05 for 5 %), got '5'",
+        ),
+        ((*MCD, "--activity-gbq", 1, "--lung-shunt", -0.1), "must be a fraction from 0 to below 1"),
+        (
+            (
+                "bsa",
+                *("--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150, "--lung-shunt", 1.5),
+            ),
+            "must be a fraction from 0 to below 1",
+        ),
+        (
+            (
+                "bsa",
+                *("--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150, "--lung-shunt", 0.2),
+            ),
+            "lung_shunt must be below 0.2 by the rules for resin",
+        ),
+        ((*MCD, "--activity-gbq", 1, "--lung-mass-kg", 0), "--lung-mass-kg: must be a number above 0, got '0'"),
+        ((*MCD, "--activity-gbq", 1, "--density-g-ml", 0), "--density-g-ml: must be a number above 0, got '0'"),
+        (("mcd", "--liver-ml", 0, "--tumour-ml", 1, "--tn-ratio", 4), "--liver-ml: must be a number above 0, got '0'"),
+        (("mcd", "--liver-ml", 9, "--tumour-ml", 0, "--tn-ratio", 4), "--tumour-ml: must be a number above 0, got '0'"),
+        (("mcd", "--liver-ml", 9, "--tumour-ml", 1, "--tn-ratio", 0), "--tn-ratio: must be a number above 0, got '0'"),
+        (("holmium", "--liver-ml", 0), "--liver-ml: must be a number above 0, got '0'"),
+        (("voxel", "--demo", "--tumours", "spine"), "lesion spine must lie in the liver, 50 % of it at least, got 0 %"),
+        (("voxel", "--demo", "--gy-kg-per-gbq", 0), "must be a positive number, got '0'"),
+        (
             ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1000, "--tumour-ml", 2000),
             "--tumour-ml must be at most what is treated",
         ),
@@ -283,6 +316,23 @@ def test_mistakes_in_a_plan_file(run, tmp_path, change, message):
     assert (code, out) == (2, "")
     assert message in err
     assert str(path) in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("limits",), (*SCD, "--dose-gy", 120), (*MCD, "--activity-gbq", 1), ("voxel", "--demo"), ("lungs", "--demo")],
+)
+def test_limits_that_contradict_each_other_are_refused_everywhere(run, tmp_path, words):
+    """A goal of at least 150 Gy and a constraint of at most 120 Gy on the same dose: no activity keeps to both."""
+    first = example("[[limit]]").replace("normal_liver_gy", "tumour_gy").replace("value = 60", "value = 120")
+    second = first.replace('comparison = "<="', 'comparison = ">="').replace('role = "constraint"', 'role = "goal"')
+    path = tmp_path / "limits.toml"
+    path.write_text(first + second.replace("value = 120", "value = 150"), encoding="utf-8")
+    code, out, err = run(*words, "--limits", path)
+    assert (code, out) == (2, "")
+    assert "limits 2 and 1 contradict each other: tumour_gy >= 150 Gy" in err
+    assert "tumour_gy <= 120 Gy" in err
     assert err.count("\n") == 1
 
 

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from mcdose import sirt
 from mcdose.sirt.lesion import TERMS, Recovery, edge_concentration, sphere_diameter_mm
+from mcdose.sirt.uncertainty import recovered
 
 TO_SIGMA = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
@@ -144,6 +145,31 @@ def test_sampling_the_diameter_gives_the_same(diameter, fwhm, exponent):
         assert sampled == pytest.approx(one.relative, rel=0.04, abs=1e-7)
     # without the covariances the budget would be another
     assert math.hypot(*(term.relative for term in budget.terms)) > 1.1 * budget.relative
+
+
+def test_a_lesion_in_tissue_that_has_activity():
+    """A quarter of the lesion's concentration around it: the contrast, 3/4, is what the volume acts on.
+
+    Sampled: the drawn diameter varies, the mean inside is 0.25 + 0.75 of the blurred sphere's, and the dose is that of
+    the surroundings plus the rest over the recovery at the drawn volume.
+    """
+    diameter, fwhm, spread = 20.0, 7.5, 0.02
+    radius, sigma = diameter / 2.0, fwhm * TO_SIGMA
+    places = np.linspace(1.0 - 6.0 * spread, 1.0 + 6.0 * spread, 49)
+    doses = []
+    for place in places:
+        outline = radius * place
+        mean = 0.25 + 0.75 * counts(outline, radius, sigma) / (4.0 / 3.0 * math.pi * outline**3)
+        doses.append(recovered(mean, sirt.sphere_recovery(2.0 * outline, fwhm).value, 0.25))
+    assert doses[24] == pytest.approx(1.0, rel=1e-8)
+    drawn = np.interp(np.random.default_rng(9).normal(1.0, spread, 200_000), places, doses)
+    choices = {"diameter_mm": diameter, "voxel_mm": math.sqrt(6.0) * spread * diameter, "drawn_fwhm_mm": 0.0}
+    found = sirt.lesion_budget(sirt.Budget(()), sirt.sphere_recovery(diameter, fwhm), contrast=0.75, **choices)
+    assert drawn.std() / drawn.mean() == pytest.approx(found.relative, rel=0.02)
+    alone = sirt.lesion_budget(sirt.Budget(()), sirt.sphere_recovery(diameter, fwhm), **choices)
+    assert found.relative == pytest.approx(0.75 * alone.relative, rel=1e-12)
+    # by hand: 60 Gy around, 120 Gy shown, recovery 0.6: 60 + 60 / 0.6 = 160 Gy
+    assert recovered(120.0, 0.6, 60.0) == pytest.approx(160.0)
 
 
 def test_diameter_of_a_volume():

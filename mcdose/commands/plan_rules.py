@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -172,7 +173,10 @@ def run_uncertainty(args: argparse.Namespace) -> int:
         raise InputError("--image-fwhm-mm needs --diameter-mm, --voxel-mm and --fwhm-mm")
     budget, recovery = chosen_budget(args), None
     if args.image_fwhm_mm is not None:
-        budget, recovery = lesion_of(budget, args, args.diameter_mm, args.voxel_mm, args.fwhm_mm)
+        drawing = drawing_of(args, args.voxel_mm, args.fwhm_mm)
+        volume_ml = math.pi / 6000.0 * args.diameter_mm**3
+        with as_input_error():
+            budget, recovery = drawing.budget(budget, volume_ml), drawing.recovery(volume_ml)
     elif args.diameter_mm is not None:
         relative = volume_uncertainty(*sphere)
         budget = budget.with_values({"volume": relative}, "Gear et al. (2018), from how the region was drawn")
@@ -207,19 +211,14 @@ def check_lesion(args: argparse.Namespace) -> None:
         raise InputError("--term volume cannot go with --image-fwhm-mm, which takes it from how the lesion was drawn")
 
 
-def lesion_of(
-    budget: Any, args: argparse.Namespace, diameter_mm: float, voxel_mm: float, drawn_fwhm_mm: float
-) -> tuple[Any, Any]:
-    """Return the budget of one lesion and its recovery."""
-    from mcdose.sirt.lesion import curve_recovery, lesion_budget, sphere_recovery
+def drawing_of(args: argparse.Namespace, voxel_mm: float, drawn_fwhm_mm: float) -> Any:
+    """Return how lesions were drawn and imaged; None without a resolution of the image."""
+    from mcdose.sirt.lesion import Drawing
 
-    with as_input_error():
-        if args.recovery_curve is None:
-            recovery = sphere_recovery(diameter_mm, args.image_fwhm_mm)
-        else:
-            recovery = curve_recovery(diameter_mm, args.image_fwhm_mm, *args.recovery_curve)
-        drawn = {"diameter_mm": diameter_mm, "voxel_mm": voxel_mm, "drawn_fwhm_mm": drawn_fwhm_mm}
-        return lesion_budget(budget, recovery, dose_exponent=args.dose_exponent or 1.0, **drawn), recovery
+    if args.image_fwhm_mm is None:
+        return None
+    curve = None if args.recovery_curve is None else tuple(args.recovery_curve)
+    return Drawing(voxel_mm, drawn_fwhm_mm, args.image_fwhm_mm, curve, args.dose_exponent or 1.0)
 
 
 def chosen_budget(args: argparse.Namespace) -> Any:

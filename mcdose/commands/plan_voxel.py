@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +20,9 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
+from mcdose.commands.plan_lesions import check_drawn, lesion_figures, lesion_lines
 from mcdose.commands.plan_text import print_figures, verdict_lines, verdict_record
+from mcdose.commands.plan_voxel_solve import check_solve, solution_of, voxel_solution_lines
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import InputError
 
@@ -30,6 +33,7 @@ def run_voxel_plan(args: argparse.Namespace) -> int:
     """Compute the dose in a case and print it beside what compartments give."""
     from mcdose.commands.plan import chosen_limits
     from mcdose.commands.plan_rules import chosen_budget
+    from mcdose.nuclides import nuclide
     from mcdose.sirt.limit import judge
     from mcdose.sirt.tissue import normal_liver
     from mcdose.sirt.voxel import NORMAL_LIVER, as_values, compare_with_voxels
@@ -66,12 +70,15 @@ def run_voxel_plan(args: argparse.Namespace) -> int:
                 density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
             )
     tissues: list[dict[str, Any]] = []
+    around_gy = next(one.voxel.mean_gy for one in found if one.name == NORMAL_LIVER)
     for one in found:
         noise = result.regions[one.name].relative_uncertainty or 0.0
-        relative = budget.with_values({"monte_carlo_noise": noise}, "this run").relative
+        own, lesion = lesion_figures(args, budget, one, around_gy)
+        relative = own.with_values({"monte_carlo_noise": noise}, "this run").relative
         tissues.append(
             {
                 **asdict(one),
+                **lesion,
                 "difference": one.difference,
                 "noise": noise,
                 "relative_uncertainty": relative,
@@ -80,7 +87,7 @@ def run_voxel_plan(args: argparse.Namespace) -> int:
         )
         tissues[-1]["voxel"]["v"] = {f"{dose:g}": part for dose, part in one.voxel.v.items()}
     verdicts = [verdict_record(verdict) for verdict in judge(limits, as_values(found, args.tumours))]
-    figures = {
+    figures: dict[str, Any] = {
         "model": "voxels",
         "method": result.method,
         "histories": result.histories,
@@ -89,7 +96,11 @@ def run_voxel_plan(args: argparse.Namespace) -> int:
         "limits": verdicts,
         "warnings": list(dict.fromkeys([*console.warnings, *result.warnings])),
     }
-    print_figures(figures, [*_describe(figures), *verdict_lines(verdicts)], args.json)
+    in_image_gbq = result.total_decays * math.log(2.0) / nuclide(args.nuclide).half_life_s * 1e-9
+    figures["solution"] = solution_of(args, tissues, in_image_gbq)
+    lines = [*_describe(figures), *lesion_lines(tissues), *verdict_lines(verdicts)]
+    lines += voxel_solution_lines(figures["solution"])
+    print_figures(figures, lines, args.json)
     return 0
 
 
@@ -109,6 +120,8 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("liver", "tumours"):
         if not getattr(args, name):
             raise InputError(f"--{name} must be given")
+    check_solve(args)
+    check_drawn(args)
     check_counts(args)
     check_times(args)
     check_series(args)

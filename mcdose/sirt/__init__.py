@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mcdose.sirt.uncertainty import load_budget as load_budget
     from mcdose.sirt.uncertainty import volume_uncertainty as volume_uncertainty
     from mcdose.sirt.voxel import compare_with_voxels as compare_with_voxels
+    from mcdose.sirt.voxel_solution import solve_voxels as solve_voxels
 
 # Public names and where they live; loaded on first use.
 _HOMES = {
@@ -66,6 +67,7 @@ _HOMES = {
     "single_compartment_activity": "single_compartment",
     "single_compartment_dose": "single_compartment",
     "solve": "solution",
+    "solve_voxels": "voxel_solution",
     "sphere_recovery": "lesion",
     "tissue_dose": "tissue",
     "volume_uncertainty": "uncertainty",

@@ -13,8 +13,12 @@ Counts: an outline of radius r around a fixed object gains 4 pi r^2 I(r) dr, I t
 b_C = V I / C = (I / c) / R with c the true concentration: 1/2 for a large sphere, 1 for a small one.
 Dose factor: S = k V^-n, so b_S = -n; n is 1 where all energy stays, below 1 where part of it leaves.
 
+Surroundings with activity: an image is linear, so that a lesion of dose D_T in tissue of D_N shows D = D_N + R (D_T -
+D_N), and all of the above is of the part D_T - D_N that is above its surroundings; relative to D_T it counts as the
+contrast (D_T - D_N) / D_T.
+
 Source: the framework of Gear et al., Eur. J. Nucl. Med. Mol. Imaging 45 (2018) 2456, doi 10.1007/s00259-018-4136-7;
-the equations are derived here, for a sphere of uniform activity in surroundings without any.
+the equations are derived here, for a sphere of uniform activity in uniform surroundings.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mcdose.arguments import number
 from mcdose.sirt.checks import not_negative, positive
 from mcdose.sirt.uncertainty import Budget, Covariance, Term, volume_uncertainty
 
@@ -45,6 +50,44 @@ class Recovery:
     value: float
     slope: float
     counts_slope: float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How lesions were drawn and imaged, for the budget of each from its volume.
+
+    Attributes
+    ----------
+    voxel_mm, drawn_fwhm_mm : of the image they were drawn on, see `mcdose.sirt.uncertainty.volume_uncertainty`
+    image_fwhm_mm : resolution of the activity image [mm]
+    curve : (half_ml, power) of `curve_recovery`; None is a sphere with a Gaussian blur
+    dose_exponent : n of S = k V^-n
+    """
+
+    voxel_mm: float
+    drawn_fwhm_mm: float
+    image_fwhm_mm: float
+    curve: tuple[float, float] | None = None
+    dose_exponent: float = 1.0
+
+    def recovery(self, volume_ml: float) -> Recovery:
+        """Return the recovery of a lesion, as of the sphere of its volume [mL]."""
+        diameter = sphere_diameter_mm(volume_ml)
+        if self.curve is None:
+            return sphere_recovery(diameter, self.image_fwhm_mm)
+        return curve_recovery(diameter, self.image_fwhm_mm, *self.curve)
+
+    def budget(self, budget: Budget, volume_ml: float, contrast: float = 1.0) -> Budget:
+        """Return the budget of a lesion of a volume [mL], see `lesion_budget`."""
+        return lesion_budget(
+            budget,
+            self.recovery(volume_ml),
+            diameter_mm=sphere_diameter_mm(volume_ml),
+            voxel_mm=self.voxel_mm,
+            drawn_fwhm_mm=self.drawn_fwhm_mm,
+            dose_exponent=self.dose_exponent,
+            contrast=contrast,
+        )
 
 
 def sphere_recovery(diameter_mm: float, fwhm_mm: float) -> Recovery:
@@ -127,6 +170,7 @@ def lesion_budget(
     voxel_mm: float,
     drawn_fwhm_mm: float,
     dose_exponent: float = 1.0,
+    contrast: float = 1.0,
 ) -> Budget:
     """Return the budget of one lesion: its volume through counts, recovery and dose factor, with their covariances.
 
@@ -139,9 +183,16 @@ def lesion_budget(
     recovery : of the lesion, by `sphere_recovery` or `curve_recovery`
     diameter_mm, voxel_mm, drawn_fwhm_mm : see `mcdose.sirt.uncertainty.volume_uncertainty`
     dose_exponent : n of S = k V^-n, above 0
+    contrast : (D_T - D_N) / D_T of the lesion's dose over that of its surroundings, 1 where these have none; the size
+        of it counts, so that a cold lesion may be below 0
     """
     volume = volume_uncertainty(diameter_mm, voxel_mm, drawn_fwhm_mm)
-    slopes = (recovery.counts_slope, -recovery.slope, -positive("dose_exponent", dose_exponent))
+    share = abs(number("contrast", contrast))
+    if not share < math.inf:
+        raise ValueError(f"contrast must be finite, got {contrast}")
+    slopes = [
+        share * slope for slope in (recovery.counts_slope, -recovery.slope, -positive("dose_exponent", dose_exponent))
+    ]
     terms = tuple(Term(name, abs(b) * volume, False, SOURCE) for name, b in zip(TERMS, slopes, strict=True))
     pairs = ((0, 1), (0, 2), (1, 2))
     covariances = tuple(Covariance(TERMS[i], TERMS[j], slopes[i] * slopes[j] * volume**2) for i, j in pairs)

@@ -132,15 +132,19 @@ def volume_uncertainty(diameter_mm: float, voxel_mm: float, fwhm_mm: float) -> f
     return 3.0 * math.sqrt(side**2 / 6.0 + width**2 / (4.0 * math.log(2.0))) / diameter
 
 
-def recovered(mean_gy: float, recovery: float) -> float:
-    """Return a mean dose [Gy] corrected for the activity that the image's blur took out of the region, D / R.
+def recovered(mean_gy: float, recovery: float, surroundings_gy: float = 0.0) -> float:
+    """Return a mean dose [Gy] corrected for the activity that the image's blur moved over the region's edge.
+
+    D_N + (D - D_N) / R with D_N of the surroundings: what the blur takes out is what the region has above them.
 
     Parameters
     ----------
     mean_gy : as computed from the image [Gy]
     recovery : recovery coefficient R, above 0 to 1.5; its own relative uncertainty is the term partial_volume
+    surroundings_gy : mean dose around the region [Gy]
     """
     coefficient = positive("recovery", recovery)
     if coefficient > 1.5:
         raise ValueError(f"recovery must be at most 1.5, got {recovery}")
-    return not_negative("mean_gy", mean_gy) / coefficient
+    around = not_negative("surroundings_gy", surroundings_gy)
+    return around + (not_negative("mean_gy", mean_gy) - around) / coefficient
