@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from images import ct_series, edit, spatial_registration
+from images import ct_series, edit, reference_images, spatial_registration
 from patients import nifti
 from scipy.stats import norm
 
@@ -308,6 +308,39 @@ def test_the_table_names_every_treatment_and_parameter(tmp_path, capsys):
     for words in ("label 1, 1", "label 1, all", "EUBED Gy", "TCP %", "alpha 0.3 per Gy, 1e+06 clonogens per mL"):
         assert words in out
     assert "tumours: alpha/beta 10 Gy, T_rep 1.5 h" in out
+
+
+def test_the_shared_patient(run, tmp_path, capsys):
+    """Y-90 on the PET's grid, Lu-177 on one of 6 mm: mean BED of the liver by voxels and by structure are one."""
+    folder = reference_images() / "liver-y90"
+    drawn, ct = folder / "RTSTRUCT_semiauto.dcm", folder / "CT"
+    truth = folder / "truth_activity_ADMIN_BqPerMl_PETgrid.nii.gz"
+    folders = [tmp_path / "y90", tmp_path / "lu"]
+    for out, words in zip(
+        folders,
+        (("--activity", folder / "PET_ADMIN"), ("--activity", truth, "--nuclide", "Lu-177", "--dose-grid", 6)),
+        strict=True,
+    ):
+        choices = (*words, "--ct", ct, "--structures", drawn, "--method", "local-deposition", "-o", out)
+        assert main(["dose", *map(str, choices)]) == 0
+    names = ("--structures", drawn, "--liver", "Liver", "--tumours", "Lesion1", "Lesion2", "Lesion3")
+    code, voxels, _ = run(*folders, *LIVER, *names, "--alpha-per-gy", 0.02, "--ntcp", "strigari-2010")
+    assert code == 0
+    code, means, _ = run(*folders, *LIVER, *names, "--by-structure", out="by")
+    assert code == 0
+    assert [one["nuclide"] for one in voxels["treatments"]] == ["Y-90", "Lu-177"]
+    for name in ("Liver", "normal liver"):
+        found = voxels["structures"][name]
+        assert found["mean_bed_gy"] == pytest.approx(means["structures"][name]["mean_bed_gy"], rel=0.01)
+    doses = json.loads((folders[0] / "summary.json").read_text())["structures"]
+    assert voxels["structures"]["Liver"]["mean_doses_gy"][0] == pytest.approx(doses["Liver"]["mean_gy"], rel=1e-4)
+    for name in ("Lesion1", "Lesion2", "Lesion3"):
+        assert voxels["structures"][name]["eubed_gy"] < voxels["structures"][name]["mean_bed_gy"]
+    liver = voxels["structures"]["normal liver"]
+    assert liver["ntcp"]["strigari-2010"] > max(row["ntcp"]["strigari-2010"] for row in liver["treatments"])
+    written = pydicom.dcmread(tmp_path / "out" / "bed.dcm")
+    assert written.DoseType == "EFFECTIVE"
+    assert written.FrameOfReferenceUID == pydicom.dcmread(folders[0] / "dose.dcm").FrameOfReferenceUID
 
 
 MEANS = '[[treatment]]\nname = "x"\nhalf_life_h = 51\nmean_gy = { L = 10 }\n'

@@ -113,6 +113,32 @@ def test_plan_file_of_the_documentation(figures, run, tmp_path):
     assert "together" in out
 
 
+def test_what_an_earlier_session_gave_binds_by_name(figures, run, tmp_path):
+    """Session 1, 20 GBq x 0.99 x 0.04, gives the lungs k x 0.792 = 39.4 Gy: of 50 Gy in all 10.6 Gy are left.
+
+    The second session gives k x 0.05 a GBq, 2.4869 Gy, so that 4.2658 GBq are allowed, and 30 Gy of its own would
+    allow 12.06 GBq. 150 Gy to T3 need k A 0.95 x 3.5 / (1.03 (0.46 + 0.14)): 0.5605 GBq.
+    """
+    path = tmp_path / "plan.toml"
+    text = example("liver_ml").replace("activity_gbq = 2.0", "activity_gbq = 20.0").replace('"mNET"', '"any"')
+    path.write_text(text.replace('scenario = "bilobar"\n', ""), encoding="utf-8")
+    k = mcdose.nuclide("Y-90").gy_kg_per_gbq
+    allowed = (50.0 - k * 20.0 * 0.99 * 0.04) / (k * 0.05)
+    found = figures("mcd", "--plan", path, "--tumour-dose-gy", 150)["solution"]
+    assert found["wanted_gbq"] == pytest.approx(150.0 * 1.03 * 0.6 / (k * 0.95 * 3.5))
+    assert found["wanted_gbq"] == pytest.approx(0.5605, abs=1e-4)
+    assert found["allowed_gbq"] == pytest.approx(allowed)
+    assert allowed == pytest.approx(4.266, abs=1e-3)
+    assert (found["binding"]["limit"]["quantity"], found["binding"]["subject"]) == (
+        "lung_cumulative_gy",
+        "all sessions",
+    )
+    code, out, _ = run("mcd", "--plan", path, "--tumour-dose-gy", 1500)
+    assert code == 0
+    assert "lung_cumulative_gy <= 50 Gy (all sessions) allows at most 4.266 GBq" in out
+    assert "the target cannot be reached within the limits" in out
+
+
 def test_limits_file_of_the_documentation(tmp_path, figures):
     path = tmp_path / "limits.toml"
     path.write_text(example("[[limit]]"), encoding="utf-8")
