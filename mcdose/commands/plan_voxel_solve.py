@@ -14,7 +14,6 @@ from mcdose.commands.plan_options import not_negative, positive
 from mcdose.commands.plan_text import figure
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import InputError
-from mcdose.sirt.voxel import NORMAL_LIVER
 
 
 def add_solve_options(command: argparse.ArgumentParser) -> None:
@@ -91,6 +90,8 @@ def _of(solution: dict[str, Any], quantity: str) -> dict[str, float]:
 
 def _means(args: argparse.Namespace, tissues: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean doses of the map by quantity and tissue."""
+    from mcdose.sirt.voxel import NORMAL_LIVER
+
     by_name = {one["name"]: one["voxel"]["mean_gy"] for one in tissues}
     means = {
         "tumour_gy": {name: by_name[name] for name in args.tumours},
@@ -112,6 +113,8 @@ def _earlier(args: argparse.Namespace, names: list[str]) -> dict[str, float]:
 
 def _means_of(folder: Path, args: argparse.Namespace, names: list[str]) -> dict[str, float]:
     """Mean doses of the tissues in a folder of results; the normal liver from the liver less its tumours, by volume."""
+    from mcdose.sirt.voxel import NORMAL_LIVER
+
     path = folder / "summary.json"
     try:
         structures = json.loads(path.read_text(encoding="utf-8"))["structures"]
