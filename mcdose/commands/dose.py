@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
+from mcdose.commands.plan_lesions import lesion_figures
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
 from mcdose.errors import InputError
@@ -121,7 +123,9 @@ def compute(
             density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
             local_gy=local_gy,
             warnings=console.warnings,
-            sirt=None if treatment is None else assess(case, result, treatment),
+            sirt=None
+            if treatment is None
+            else assess(case, result, treatment, own_budget=partial(lesion_figures, args, treatment.budget)),
         )
         report = run_report(
             case,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
@@ -18,7 +19,9 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
+from mcdose.commands.plan_lesions import lesion_figures, lesion_lines
 from mcdose.commands.plan_text import limit_words, print_figures, verdict_lines
+from mcdose.commands.plan_voxel_solve import solution_of, voxel_solution_lines
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
 from mcdose.errors import InputError
@@ -35,15 +38,16 @@ def run_voxel_plan(args: argparse.Namespace) -> int:
     if treatment is None:
         raise InputError("--liver must be given")
     load = load_phantom if args.demo else load_patient
-    if args.output is None:
-        figures = _figures(args, load, treatment)
-        print_figures(figures, _describe(figures), args.json)
-        return 0
     from mcdose.commands.dose import compute, written
 
-    summary, files = compute(args, load, treatment)
-    figures = _with_method(summary["sirt"], summary["warnings"])
-    print_figures(figures, [*_describe(figures), written(args.output, files)], args.json)
+    if args.output is None:
+        figures, files = _figures(args, load, treatment), []
+    else:
+        summary, files = compute(args, load, treatment)
+        figures = _with_method(summary["sirt"], summary["warnings"])
+    figures["solution"] = solution_of(args, figures["tissues"], figures["treatment"]["activity_gbq"])
+    lines = [*_describe(figures), *voxel_solution_lines(figures["solution"])]
+    print_figures(figures, [*lines, written(args.output, files)] if files else lines, args.json)
     return 0
 
 
@@ -59,7 +63,7 @@ def _figures(
             tissues = treatment.tissues(case)
         console.show_held()
         result = dose_of(case, tissues, args, console, args.method, args.density_scaling or "target")
-        figures = assess(case, result, treatment)
+        figures = assess(case, result, treatment, own_budget=partial(lesion_figures, args, treatment.budget))
         return _with_method(figures, list(dict.fromkeys([*console.warnings, *result.warnings])))
 
 
@@ -114,6 +118,7 @@ def _describe(figures: dict[str, Any]) -> list[str]:
         "",
         "difference: compartment over voxels; 1 sigma: budget of `mcdose plan uncertainty` with the noise of this run",
         *(f"  {one['name']}: {one['why']}" for one in figures["tissues"]),
+        *lesion_lines(figures["tissues"]),
         *verdict_lines(judged),
         *(f"not judged: {limit_words(one)}, {one['reason']}" for one in figures["limits"] if one["figure"] is None),
     ]

@@ -6,7 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error
+from mcdose.commands.plan_lesions import add_drawn_options, check_drawn
 from mcdose.commands.plan_options import add_budget_options, add_limit_options, positive
+from mcdose.commands.plan_voxel_solve import add_solve_options, check_solve
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 V_GY = (50.0, 100.0, 150.0, 200.0)
 NAMES = ("liver", "tumours", "perfused", "lungs")
 OTHERS = ("v_gy", "spheres", "disease", "scenario", "limits", "budget", "term")
+SOLVE = ("tumour_dose_gy", "normal_dose_gy", "earlier", "earlier_gy")
+DRAWN = ("image_fwhm_mm", "drawn_voxel_mm", "drawn_fwhm_mm", "recovery_curve", "dose_exponent")
 PHANTOM = {"liver": "liver", "tumours": ["tumour 1", "tumour 2"], "perfused": "liver", "lungs": "lungs"}
 PHANTOM_Y90 = {"spheres": "glass", "disease": "mNET", "scenario": "whole-liver"}
 
@@ -33,6 +37,8 @@ def add_treatment_options(command: argparse.ArgumentParser, title: str = "radioe
     )
     add_limit_options(group)
     add_budget_options(group)
+    add_solve_options(command)
+    add_drawn_options(command)
 
 
 def fill_in_phantom(args: argparse.Namespace) -> None:
@@ -50,12 +56,14 @@ def chosen_treatment(args: argparse.Namespace) -> Treatment | None:
     InputError
         Some of the names are missing; limits or a budget that cannot be read; spheres of another nuclide.
     """
-    given = [name for name in (*NAMES, *OTHERS) if getattr(args, name)]
+    given = [name for name in (*NAMES, *OTHERS, *SOLVE, *DRAWN) if getattr(args, name)]
     if not given:
         return None
     for name in ("liver", "tumours"):
         if not getattr(args, name):
             raise InputError(f"--{name} must be given with --{given[0].replace('_', '-')}")
+    check_solve(args)
+    check_drawn(args)
     from mcdose.commands.plan import chosen_limits
     from mcdose.commands.plan_rules import chosen_budget
     from mcdose.sirt.treatment import Treatment
