@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,14 +74,12 @@ def read_treatment(path: str | Path) -> TreatmentDose:
     if not (found.is_dir() and (found / "summary.json").exists()):
         image = read_dose(found)
         return TreatmentDose(str(path), image.volume, image.series)
-    summary = _summary(found / "summary.json")
+    summary = read_summary(found / "summary.json")
     image = read_dose(found / "dose.dcm")
     error = None
     if (found / "uncertainty.nii.gz").exists():
         error = read_relative_uncertainty(found / "uncertainty.nii.gz", image.volume.grid).values
-    points = summary["inputs"].get("time_points") or {}
-    stays = not points or points.get("time_fit") == "physical"
-    return TreatmentDose(str(path), image.volume, image.series, error, summary["nuclide"], stays)
+    return TreatmentDose(str(path), image.volume, image.series, error, summary["nuclide"], stays(summary))
 
 
 def moved(dose: TreatmentDose, registration: str | Path, to_frame: str) -> TreatmentDose:
@@ -136,11 +135,20 @@ def same_grid(first: Grid, second: Grid) -> bool:
     return first.shape == second.shape and float(np.abs(first.corners_mm() - second.corners_mm()).max()) <= SAME_MM
 
 
-def _summary(path: Path) -> dict[str, Any]:
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read the summary of a run; raise InputError where it is none or names no nuclide."""
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise InputError(f"{path}: is not the summary of a run: {error}") from error
     if not isinstance(summary, dict) or not isinstance(summary.get("nuclide"), str):
         raise InputError(f"{path}: is not the summary of `mcdose dose`, it names no nuclide")
     return {"inputs": {}, **summary}
+
+
+def stays(summary: Mapping[str, Any]) -> bool:
+    """Tell from a summary whether the dose rate fell with the nuclide's half-life: no curve was fitted over time."""
+    points = summary["inputs"].get("time_points") or {}
+    return not points or points.get("time_fit") == "physical"

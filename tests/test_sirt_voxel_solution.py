@@ -188,7 +188,7 @@ def test_recovery_of_each_lesion_in_the_budget(figures):
     [
         (("--tumour-dose-gy", 0), "must be a number above 0, got '0'"),
         (("--tumour-dose-gy", 100, "--normal-dose-gy", 40), "not allowed with argument"),
-        (("--earlier-gy", "lungs=3"), "--earlier and --earlier-gy need --tumour-dose-gy or --normal-dose-gy"),
+        (("--earlier", "none", "--earlier-gy", "lungs=3"), "--earlier none cannot go with --earlier-gy"),
         (("--tumour-dose-gy", 100, "--earlier-gy", "lungs"), "must be NAME=GY, such as lungs=12, got 'lungs'"),
         (("--tumour-dose-gy", 100, "--earlier-gy", "spleen=3"), "earlier doses must be of"),
         (("--tumour-dose-gy", 100, "--earlier", "nothing"), "summary.json: cannot be read"),
@@ -209,9 +209,12 @@ def test_mistakes_end_with_2_and_one_line(capsys, words, message):
 
 def test_earlier_results_must_have_the_structures(tmp_path, capsys):
     for content, message in (
-        ('{"structures": {"liver": {"volume_ml": 1, "mean_gy": 2}}}', "structures must include 'tumour 1', got liver"),
-        ('{"structures": 3}', "is not the summary of `mcdose dose`"),
-        ("{", "is not the summary of `mcdose dose`"),
+        (
+            '{"nuclide": "Y-90", "structures": {"liver": {"volume_ml": 1, "mean_gy": 2}}}',
+            "structures with a dose must include 'tumour 1'",
+        ),
+        ('{"nuclide": "Y-90", "structures": 3}', "is not the summary of `mcdose dose`"),
+        ("{", "is not the summary of a run"),
     ):
         (tmp_path / "summary.json").write_text(content)
         words = ("--tumour-dose-gy", "100", "--earlier", str(tmp_path))

@@ -3,14 +3,19 @@
 What leaves a tumour or crosses a plane follows from the point kernel of the library alone.
 """
 
+import math
+
 import numpy as np
 import pytest
+from test_sirt_limits import limit
 
 import mcdose
 from mcdose import sirt
 from mcdose.case import Case
 from mcdose.grid import Grid
 from mcdose.sirt.assessment import assess
+from mcdose.sirt.earlier import Session
+from mcdose.sirt.lesion import TERMS, Drawing
 from mcdose.sirt.treatment import Treatment
 from mcdose.sirt.voxel import NORMAL_LIVER, NORMAL_PERFUSED
 
@@ -193,20 +198,86 @@ def test_treatments_that_cannot_be_are_refused(large):
         assess(large, result, plan)
 
 
-def test_a_tissue_may_have_a_budget_of_its_own(large):
-    plan = treatment()
-    asked = []
-
-    def own(one, around_gy):
-        asked.append((one.name, around_gy))
-        return (BUDGET.with_values({"recovery": 0.2}), {"remark": "small"}) if one.name == "T" else (BUDGET, {})
-
-    found = assess(large, run(large, plan, method="local-deposition"), plan, own_budget=own)
+def test_lesions_have_a_budget_of_their_own_volume(large):
+    """By the drawing: three terms with their covariances in place of the volume, and the dose over the recovery."""
+    plan = treatment(drawing=Drawing(2.0, 0.0, 10.0))
+    found = assess(large, run(large, plan, method="local-deposition"), plan)
     lesion, normal = found["tissues"]
-    assert [name for name, _ in asked] == ["T", NORMAL_LIVER]
-    assert asked[0][1] == normal["voxel"]["mean_gy"]
-    assert lesion["relative_uncertainty"] == pytest.approx(np.hypot(normal["relative_uncertainty"], 0.2))
-    assert lesion["remark"] == "small"
-    terms = {term["name"]: term for term in found["budget"]}
-    assert (terms["recovery"]["least"], terms["recovery"]["most"]) == (0.2, 0.2)
-    assert len(terms) == len(BUDGET.terms) + 1
+    own = plan.drawing.lesion(
+        BUDGET, lesion["voxel"]["volume_ml"], lesion["voxel"]["mean_gy"], normal["voxel"]["mean_gy"]
+    )
+    squares = sum(term.relative**2 for term in own.budget.terms)
+    pairs = 2.0 * sum(pair.relative for pair in own.budget.covariances)
+    assert lesion["relative_uncertainty"] == pytest.approx(np.sqrt(squares + pairs))
+    assert len(lesion["covariances"]) == 3
+    assert lesion["recovered_gy"] == pytest.approx(own.recovered_gy)
+    assert "recovery" not in normal
+    assert {"volume", *TERMS} <= {term["name"] for term in found["budget"]}
+
+
+def test_earlier_sessions_add_to_what_counts_over_all(large):
+    """Doses of lesions over all sessions, of the liver for its cumulative limit only; figures by hand."""
+    limits = tuple(limit(*one) for one in (("tumour_gy", ">=", 500.0), ("normal_liver_gy", "<=", 75.0)))
+    limits += (limit("normal_liver_cumulative_gy", "<=", 100.0),)
+    earlier = (Session("first", {"T": 40.0, NORMAL_LIVER: 30.0}, "Lu-177", 160.0), Session("stated", {"T": 7.0}))
+    plan = treatment(limits=limits, earlier=earlier, aim=("tumour_gy", 500.0))
+    found = assess(large, run(large, plan, method="local-deposition"), plan)
+    lesion, normal = found["tissues"]
+    dose, around, activity = (
+        *(one["voxel"]["mean_gy"] for one in (lesion, normal)),
+        found["treatment"]["activity_gbq"],
+    )
+    assert (lesion["earlier_gy"], lesion["together_gy"]) == (47.0, pytest.approx(dose + 47.0))
+    goal, session, course = found["limits"]
+    assert [one["figure"] for one in found["limits"]] == [
+        pytest.approx(v) for v in (dose + 47.0, around, around + 30.0)
+    ]
+    assert goal["standard_uncertainty"] == pytest.approx(lesion["relative_uncertainty"] * (dose + 47.0))
+    assert goal["activity_gbq"] == pytest.approx(453.0 / dose * activity)
+    assert session["activity_gbq"] == pytest.approx(75.0 / around * activity)
+    assert course["activity_gbq"] == pytest.approx(70.0 / around * activity)
+    assert found["solution"]["wanted_gbq"] == pytest.approx(goal["activity_gbq"])
+    assert found["solution"]["allowed_gbq"] == pytest.approx(course["activity_gbq"])  # what is left of 100 Gy
+    first, last = found["activity_curve"][0], found["activity_curve"][-1]
+    assert (first["tumour_gy"], first["normal_liver_gy"]) == (47.0, 0.0)
+    assert last["tumour_gy"] == pytest.approx(47.0 + dose * last["activity_gbq"] / activity)
+
+
+@pytest.mark.parametrize(("earlier", "judged"), [(None, False), ((), True)])
+def test_limits_for_all_sessions_need_a_word_on_earlier_ones(large, earlier, judged):
+    plan = treatment(limits=(limit("normal_liver_cumulative_gy", "<=", 100.0),), earlier=earlier)
+    (only,) = assess(large, run(large, plan, method="local-deposition"), plan)["limits"]
+    assert (only["verdict"] in ("met", "not met")) is judged
+
+
+def test_effect_is_that_of_the_radiobiology(large):
+    """Uniform doses by local deposition: BED by hand, with Lu-177 before; noise and models as they are known."""
+    plan = treatment(earlier=(Session("first", {"T": 40.0}, "Lu-177", 160.0),), spheres="resin")
+    lesion, normal = assess(large, run(large, plan, method="local-deposition"), plan)["tissues"]
+    found = assess(large, run(large, plan, method="local-deposition"), plan)["effect"]
+    hours = found["half_life_h"]
+    for one, tissue, (alpha_beta, repair) in zip(
+        found["tissues"], (lesion, normal), ((10, 1.5), (2.5, 2.5)), strict=True
+    ):
+        dose = tissue["voxel"]["mean_gy"]
+        bed = dose * (1.0 + repair / (repair + hours) * dose / alpha_beta)
+        assert one["mean_bed_gy"] == pytest.approx(bed, rel=1e-4)
+        assert one["mean_eqd2_gy"] == pytest.approx(bed / (1.0 + 2.0 / alpha_beta), rel=1e-4)
+        assert one["noise_bias_gy"] is None
+    before = 40.0 * (1.0 + 1.5 / 161.5 * 4.0)
+    assert found["tissues"][0]["earlier_bed_gy"] == pytest.approx(before)
+    assert found["tissues"][0]["together_bed_gy"] == pytest.approx(before + found["tissues"][0]["mean_bed_gy"])
+    assert found["ntcp"] is None  # not known with earlier sessions
+    alone = treatment(spheres="resin", earlier=())
+    ntcp = assess(large, run(large, alone, method="local-deposition"), alone)["effect"]["ntcp"]
+    around = normal["voxel"]["mean_gy"]
+    assert ntcp["probability"] == pytest.approx(
+        0.5 * math.erfc((52.0 - around) / (math.sqrt(2.0) * 0.28 * 52.0)), rel=1e-3
+    )
+    glass = treatment(spheres="glass", earlier=())
+    assert assess(large, run(large, glass, method="local-deposition"), glass)["effect"]["ntcp"] is None
+
+
+def test_earlier_doses_must_be_of_tissues(large):
+    with pytest.raises(ValueError, match="earlier doses must be of T, normal liver; got 'spleen'"):
+        treatment(earlier=(Session("first", {"spleen": 3.0}),))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
-from mcdose.commands.plan_lesions import lesion_figures
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
 from mcdose.errors import InputError
@@ -115,6 +113,8 @@ def compute(
             beside = structure_curves(local.dose_gy, parts, scored, case.grid.voxel_mm)
             local_gy = {name: curve.mean_gy for name, curve in beside.items()}
         curves = structure_curves(result.dose_gy, parts, scored, case.grid.voxel_mm)
+        with as_input_error():
+            sirt = None if treatment is None else assess(case, result, treatment)
         summary = summarise(
             case,
             result,
@@ -123,9 +123,7 @@ def compute(
             density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
             local_gy=local_gy,
             warnings=console.warnings,
-            sirt=None
-            if treatment is None
-            else assess(case, result, treatment, own_budget=partial(lesion_figures, args, treatment.budget)),
+            sirt=sirt,
         )
         report = run_report(
             case,

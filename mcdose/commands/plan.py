@@ -14,7 +14,6 @@ from mcdose.errors import InputError
 
 if TYPE_CHECKING:
     from mcdose.sirt.limit import Limit
-    from mcdose.sirt.linear import Answer, Bound
     from mcdose.sirt.partition import Doses, Plan
     from mcdose.sirt.plan_file import PlanFile
     from mcdose.sirt.solution import Solution
@@ -106,13 +105,14 @@ def run_mcd(args: argparse.Namespace) -> int:
         residual = own[0].residual if len(own) == 1 else 0.0
         total = doses.sessions[plan.sessions.index(session)].activity_gbq
     from mcdose.sirt.constant import gy_kg_per_gbq
+    from mcdose.sirt.linear import record
 
     figures: dict[str, Any] = {
         "model": "multi-compartment",
         "gy_kg_per_gbq": gy_kg_per_gbq(plan.gy_kg_per_gbq),
         "plan": asdict(plan),
         "session": session,
-        "solution": None if solution is None else solution_record(solution),
+        "solution": None if solution is None else record(solution),
         "sessions": [asdict(one) for one in doses.sessions],
         "cumulative": asdict(doses.cumulative),
         "table": [asdict(row) for row in rows],
@@ -261,34 +261,6 @@ def _free_svg(args: argparse.Namespace) -> Path | None:
     if path.exists() and not args.overwrite:
         raise InputError(f"{path}: exists already; --overwrite replaces it")
     return path
-
-
-def solution_record(solution: Answer) -> dict[str, Any]:
-    """Return what was found in plain JSON types."""
-    import math
-
-    def bound(one: Bound) -> dict[str, Any]:
-        from mcdose.sirt.limit import record
-
-        allowed = one.activity_gbq
-        return {
-            "limit": record(one.limit),
-            "subject": one.subject,
-            "activity_gbq": None if allowed is None or math.isinf(allowed) else allowed,
-            "broken_before": allowed is None,
-        }
-
-    return {
-        "target_quantity": solution.target_quantity,
-        "target_gy": solution.target_gy,
-        "target_subject": solution.target_subject,
-        "wanted_gbq": solution.wanted_gbq,
-        "allowed_gbq": None if math.isinf(solution.allowed_gbq) else solution.allowed_gbq,
-        "activity_gbq": solution.activity_gbq,
-        "feasible": solution.feasible,
-        "binding": None if solution.binding is None else bound(solution.binding),
-        "bounds": [bound(one) for one in solution.bounds],
-    }
 
 
 def _describe(figures: dict[str, Any], plan: Plan, sessions: tuple[Doses, ...], total: Doses) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
@@ -19,9 +19,9 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
-from mcdose.commands.plan_lesions import lesion_figures, lesion_lines
+from mcdose.commands.plan_lesions import lesion_lines
 from mcdose.commands.plan_text import limit_words, print_figures, verdict_lines
-from mcdose.commands.plan_voxel_solve import solution_of, voxel_solution_lines
+from mcdose.commands.plan_voxel_solve import voxel_solution_lines
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
 from mcdose.errors import InputError
@@ -40,12 +40,12 @@ def run_voxel_plan(args: argparse.Namespace) -> int:
     load = load_phantom if args.demo else load_patient
     from mcdose.commands.dose import compute, written
 
+    files: list[Path] = []
     if args.output is None:
-        figures, files = _figures(args, load, treatment), []
+        figures = _figures(args, load, treatment)
     else:
         summary, files = compute(args, load, treatment)
         figures = _with_method(summary["sirt"], summary["warnings"])
-    figures["solution"] = solution_of(args, figures["tissues"], figures["treatment"]["activity_gbq"])
     lines = [*_describe(figures), *voxel_solution_lines(figures["solution"])]
     print_figures(figures, [*lines, written(args.output, files)] if files else lines, args.json)
     return 0
@@ -63,7 +63,8 @@ def _figures(
             tissues = treatment.tissues(case)
         console.show_held()
         result = dose_of(case, tissues, args, console, args.method, args.density_scaling or "target")
-        figures = assess(case, result, treatment, own_budget=partial(lesion_figures, args, treatment.budget))
+        with as_input_error():
+            figures = assess(case, result, treatment)
         return _with_method(figures, list(dict.fromkeys([*console.warnings, *result.warnings])))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error
 from mcdose.commands.plan_lesions import add_drawn_options, check_drawn
 from mcdose.commands.plan_options import add_budget_options, add_limit_options, positive
-from mcdose.commands.plan_voxel_solve import add_solve_options, check_solve
+from mcdose.commands.plan_voxel_solve import NONE, add_solve_options, chosen_aim, chosen_sessions
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def fill_in_phantom(args: argparse.Namespace) -> None:
     usual = {**PHANTOM, **(PHANTOM_Y90 if args.nuclide == "Y-90" else {})}
     for name, value in usual.items():
         setattr(args, name, getattr(args, name) or value)
+    if not args.earlier_gy:
+        args.earlier = args.earlier or [NONE]
 
 
 def chosen_treatment(args: argparse.Namespace) -> Treatment | None:
@@ -62,10 +64,9 @@ def chosen_treatment(args: argparse.Namespace) -> Treatment | None:
     for name in ("liver", "tumours"):
         if not getattr(args, name):
             raise InputError(f"--{name} must be given with --{given[0].replace('_', '-')}")
-    check_solve(args)
     check_drawn(args)
     from mcdose.commands.plan import chosen_limits
-    from mcdose.commands.plan_rules import chosen_budget
+    from mcdose.commands.plan_rules import chosen_budget, drawing_of
     from mcdose.sirt.treatment import Treatment
 
     with as_input_error():
@@ -83,4 +84,7 @@ def chosen_treatment(args: argparse.Namespace) -> Treatment | None:
             nuclide=args.nuclide,
             gy_kg_per_gbq=args.gy_kg_per_gbq,
             density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
+            earlier=chosen_sessions(args),
+            aim=chosen_aim(args),
+            drawing=drawing_of(args, args.drawn_voxel_mm, args.drawn_fwhm_mm),
         )

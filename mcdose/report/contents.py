@@ -69,6 +69,9 @@ class TreatmentPart:
     tissues : doses with their uncertainty
     limits : figures against limits, None where none apply
     lungs : shunt and doses of the lungs, None where none are named
+    recovery, sessions, solution, effect : lesions without the blur, doses over all sessions, activity for a dose, BED;
+        each None where it does not apply
+    no_effect : why there is no BED, empty where there is
     compartments : beside the voxels
     reasons : why the two differ, (tissue, sentence)
     budget : terms of the uncertainty
@@ -85,6 +88,11 @@ class TreatmentPart:
     tissues: Table
     limits: Table | None
     lungs: Table | None
+    recovery: Table | None
+    sessions: Table | None
+    solution: Table | None
+    effect: Table | None
+    no_effect: str
     compartments: Table
     reasons: tuple[tuple[str, str], ...]
     budget: Table

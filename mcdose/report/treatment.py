@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mcdose.report.contents import Figure, Table, TreatmentPart
 from mcdose.report.numbers import four_digits, gy, with_uncertainty
+from mcdose.report.treatment_effect import effect_table, sessions_table, solution_table
 from mcdose.sirt.limit import BINDING_ROLES, Limit
 from mcdose.sirt.reasons import signed_percent
 from mcdose.sirt.sweep import SIGNS, Row, drawing
@@ -28,6 +30,9 @@ TERMS = {
     "monte_carlo_noise": "Monte Carlo noise",
     "activity_calibration": "Activity calibration",
     "volume": "Volume, outline",
+    "volume_in_counts": "Volume of a lesion, by its counts",
+    "volume_in_recovery": "Volume of a lesion, by its recovery",
+    "volume_in_dose_factor": "Volume of a lesion, by its mass",
     "partial_volume": "Partial volume, blur",
     "self_absorption": "Self-absorption in the spheres",
     "beta_spectrum": "Beta spectrum",
@@ -40,6 +45,7 @@ DRAWING_NOTE = (
     "Voxel doses, in proportion to activity: the same distribution, more or less of it. Of the lesions, the one that "
     "gets least. Thin lines: goals and constraints."
 )
+WITH_EARLIER = " The lesion with what earlier sessions gave, normal liver and lungs without."
 ACROSS = "Activity in the images, at administration [GBq]"
 
 
@@ -55,17 +61,22 @@ def treatment_part(figures: Mapping[str, Any], *, when: bool = True) -> Treatmen
     sources = tuple(dict.fromkeys(one["citation"] for one in figures["limits"]))
     return TreatmentPart(
         figures=_first(figures),
-        facts=_facts(said, when=when),
+        facts=_facts(figures, when=when),
         tissues=_tissues(figures["tissues"]),
         limits=_limits(figures, sources) if figures["limits"] else None,
         lungs=_lungs(figures["lungs"]) if figures["lungs"] else None,
+        recovery=_recovery(figures["tissues"]),
+        sessions=sessions_table(figures),
+        solution=solution_table(figures, QUANTITIES),
+        effect=effect_table(figures),
+        no_effect=figures["effect"]["why_not"] or "",
         compartments=_compartments(figures),
         reasons=tuple((one["name"], one["why"]) for one in figures["tissues"]),
         budget=_budget(figures),
         lesions=tuple(said["tumours"]),
         around=tuple(dict.fromkeys(said[key] for key in ("liver", "perfused", "lungs") if said[key])),
         drawing=_drawing(figures),
-        drawing_note=DRAWING_NOTE,
+        drawing_note=DRAWING_NOTE + (WITH_EARLIER if figures["sessions"] else ""),
         assumptions=tuple(figures["assumptions"]),
         sources=sources,
         notice=figures["notice"],
@@ -78,11 +89,15 @@ def _first(figures: Mapping[str, Any]) -> tuple[Figure, ...]:
     lesions = [one for one in tissues if one["kind"] == LESIONS]
     lowest = min(lesions, key=lambda one: one["voxel"]["mean_gy"])
     title = "TAD, lowest of the lesions" if len(lesions) > 1 else "TAD, the lesion"
-    found = [Figure(title, f"{_mean(lowest)} Gy", lowest["name"])]
+    found = [Figure(title, f"{_mean(lowest)} Gy", lowest["name"] + _with_earlier(lowest))]
     for kind, label in (("normal liver", "NTAD"), ("perfused volume", "Perfused volume"), ("lungs", "Lungs")):
         one = next((one for one in tissues if one["kind"] == kind), None)
         if one:
-            found.append(Figure(label, f"{_mean(one)} Gy", f"{one['name']}, {one['voxel']['volume_ml']:.0f} mL"))
+            found.append(
+                Figure(
+                    label, f"{_mean(one)} Gy", f"{one['name']}, {one['voxel']['volume_ml']:.0f} mL{_with_earlier(one)}"
+                )
+            )
     binding = [one for one in figures["limits"] if one["verdict"] in ("met", "not met")]
     if binding:
         missed = dict.fromkeys(QUANTITIES[one["quantity"]] for one in binding if not one["met"])
@@ -92,7 +107,12 @@ def _first(figures: Mapping[str, Any]) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def _facts(said: Mapping[str, Any], *, when: bool) -> tuple[tuple[str, str], ...]:
+def _with_earlier(one: Mapping[str, Any]) -> str:
+    return f"; all sessions {gy(one['together_gy'])} Gy" if one["earlier_gy"] else ""
+
+
+def _facts(figures: Mapping[str, Any], *, when: bool) -> tuple[tuple[str, str], ...]:
+    said = figures["treatment"]
     spheres = said["spheres_label"] or "not said"
     histories = f", {said['histories']:,} histories" if said["histories"] else ""
     chosen = [said[key] for key in ("disease", "scenario") if said[key] != "any"]
@@ -107,6 +127,7 @@ def _facts(said: Mapping[str, Any], *, when: bool) -> tuple[tuple[str, str], ...
         facts.append(("Administered", str(said["administered"]).replace("T", " ")))
     return (
         *facts,
+        ("Earlier sessions", _sessions(figures["sessions"])),
         ("Method", f"{METHODS[said['method']]}{histories}, dose to {said['dose_to']}"),
         ("Liver", said["liver"]),
         ("Lesions", ", ".join(said["tumours"])),
@@ -114,6 +135,12 @@ def _facts(said: Mapping[str, Any], *, when: bool) -> tuple[tuple[str, str], ...
         ("Lungs", said["lungs"] or "not named"),
         ("Constant k", f"{said['gy_kg_per_gbq']:.5g} Gy kg/GBq"),
     )
+
+
+def _sessions(sessions: Sequence[Mapping[str, Any]] | None) -> str:
+    if not sessions:
+        return "not said" if sessions is None else "none"
+    return ", ".join(Path(one["name"]).name for one in sessions)
 
 
 def _tissues(tissues: Sequence[Mapping[str, Any]]) -> Table:
@@ -139,6 +166,26 @@ def _tissues(tissues: Sequence[Mapping[str, Any]]) -> Table:
     )
     header += [f"V{level} [%]" for level in levels]
     return Table("Dose by voxels: lesions (TAD), normal liver (NTAD), lungs", tuple(header), tuple(rows), note)
+
+
+def _recovery(tissues: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Return the doses of lesions over their recovery; None where that is not known."""
+    rows = tuple(
+        (
+            one["name"],
+            f"{one['recovery']['value']:.3f}",
+            gy(one["voxel"]["mean_gy"]),
+            with_uncertainty(one["recovered_gy"], one["relative_uncertainty"] * one["recovered_gy"]),
+        )
+        for one in tissues
+        if "recovery" in one
+    )
+    note = (
+        "D_N + (D − D_N) / R, with D_N of the normal liver: the mean dose if the image had no blur, as of the sphere "
+        "of this volume. It is held against no limit."
+    )
+    header = ("Lesion", "Recovery R", "Mean [Gy]", "Without blur ± u [Gy]")
+    return Table("Lesions without the blur of the image", header, rows, note) if rows else None
 
 
 def _noise(tissues: Sequence[Mapping[str, Any]]) -> str:
@@ -179,8 +226,9 @@ def _limits(figures: Mapping[str, Any], sources: Sequence[str]) -> Table:
     note = (
         f"Limits for {chosen or 'any disease, spheres and scenario'}. Constraints and goals count; thresholds (where a "
         "study saw response) and references (what one compartment aims at) are shown only. Within u: the figure is "
-        "closer to the limit than its uncertainty. Unchecked: passed on and not read in the publication. Reached at: "
-        "activity at which the figure is at the limit, for this distribution."
+        "closer to the limit than its uncertainty. TAD and perfused volume count over all sessions. Unchecked: "
+        "passed on and not read in the publication. Reached at: activity at which the figure is at the limit, for "
+        "this distribution."
     )
     return Table("Figures against limits", header, tuple(rows), note, words=(1, 3, 4, 5))
 
@@ -290,7 +338,15 @@ def _budget(figures: Mapping[str, Any]) -> Table:
         for term in figures["budget"]
     ]
     combined = [one["relative_uncertainty"] for one in figures["tissues"]]
-    rows.append(("Combined", _span(min(combined), max(combined)), "root of the sum of squares"))
+    pairs = [
+        2.0 * sum(pair["relative"] for pair in one["covariances"]) for one in figures["tissues"] if "recovery" in one
+    ]
+    if pairs:
+        least, most = (f"{1e4 * value:+.3g} %²" for value in (min(pairs), max(pairs)))
+        span = least if least == most else f"{least} to {most}"
+        rows.append(("Covariances of a lesion’s volume terms, twice", span, "one volume, in three factors of the dose"))
+    how = "root of the sum of squares" + (" and covariances, by tissue" if pairs else "")
+    rows.append(("Combined", _span(min(combined), max(combined)), how))
     note = (
         "Relative standard uncertainties (k = 1) of a mean dose, after Gear et al., Eur. J. Nucl. Med. Mol. Imaging 45 "
         "(2018) 2456."

@@ -18,6 +18,7 @@ def sections(report: Report, part: TreatmentPart, images: Pictures) -> dict[tupl
         ("lesions", "Pictures of the lesions"): lesion_pictures.markup(report, part, images),
         ("compartments", "Compartments and voxels"): _compartments(part),
         ("activity", "Dose against activity"): _activity(part),
+        ("effect", "Biological effect"): _effect(part),
         ("uncertainty", "Uncertainty"): markup.table(part.budget, "table-budget"),
         ("assumptions", "Assumptions, and what is left out"): markup.items(part.assumptions),
     }
@@ -35,8 +36,15 @@ def _overview(part: TreatmentPart) -> str:
 
 
 def _tissues(part: TreatmentPart) -> str:
-    lungs = markup.table(part.lungs, "table-lungs") if part.lungs else ""
-    return f"{markup.table(part.tissues, 'table-tissues')}\n{lungs}"
+    more = {"table-recovery": part.recovery, "table-sessions": part.sessions, "table-lungs": part.lungs}
+    tables = {"table-tissues": part.tissues, **more}
+    return "\n".join(markup.table(table, name) for name, table in tables.items() if table)
+
+
+def _effect(part: TreatmentPart) -> str:
+    if part.effect is None:
+        return f'<p class="note">No BED: {escape(part.no_effect)}.</p>'
+    return markup.table(part.effect, "table-effect")
 
 
 def _no_limits() -> str:
@@ -53,7 +61,8 @@ def _compartments(part: TreatmentPart) -> str:
 
 
 def _activity(part: TreatmentPart) -> str:
+    table = markup.table(part.solution, "table-solution") if part.solution else ""
     if not part.drawing:
-        return ""
+        return table
     note = f'<figcaption class="note">{escape(part.drawing_note)}</figcaption>'
-    return f'<figure class="curve-of-activity">\n{part.drawing}\n{note}\n</figure>'
+    return f'{table}\n<figure class="curve-of-activity">\n{part.drawing}\n{note}\n</figure>'

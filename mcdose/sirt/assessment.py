@@ -6,7 +6,7 @@ Each figure is made here, once: the page, the terminal and summary.json say the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,17 @@ import numpy as np
 
 from mcdose.sirt.assumptions import assumptions
 from mcdose.sirt.constant import gy_kg_per_gbq as constant
-from mcdose.sirt.judgement import CUMULATIVE
+from mcdose.sirt.earlier import earlier_gy
+from mcdose.sirt.effect import effects
+from mcdose.sirt.judgement import CUMULATIVE as ALL_SESSIONS
 from mcdose.sirt.limit import BINDING_ROLES, QUANTITIES, Limit, record
+from mcdose.sirt.linear import record as answer_record
 from mcdose.sirt.lung_shunt import cut_by_field, lung_dose_gy
 from mcdose.sirt.notice import NOTICE
 from mcdose.sirt.reasons import LESION, LUNGS, NORMAL, PERFUSED, reason
-from mcdose.sirt.sweep import scaled
+from mcdose.sirt.sweep import Row, scaled
 from mcdose.sirt.voxel import NORMAL_LIVER, Comparison, amounts_in, as_values, compare_with_voxels
+from mcdose.sirt.voxel_solution import CUMULATIVE, OVER_ALL, solve_voxels
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -28,36 +32,31 @@ if TYPE_CHECKING:
     from mcdose.sirt.treatment import Treatment
     from mcdose.sirt.uncertainty import Budget, Term
 
-    OwnBudget = Callable[[Comparison, float], tuple[Budget, dict[str, Any]]]
-
 NOISE = "monte_carlo_noise"
 PHOTONS_TOLD = 0.01  # of the energy, from which photons are told of
 FARTHEST = 4.0  # times the activity of the case: limits beyond are not drawn
 
 
-def assess(
-    case: Case, result: DoseResult, treatment: Treatment, *, own_budget: OwnBudget | None = None
-) -> dict[str, Any]:
+def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, Any]:
     """Return the figures of a treatment.
 
     Parameters
     ----------
     case, result : what went in and came out; of a method with noise, `result.regions` has the tissues
         (`Treatment.tissues`) by name
-    treatment : names, limits, budget
-    own_budget : gives, of a tissue and the mean dose of the normal liver [Gy], a budget in place of the treatment's and
-        what else is to be said of the tissue, in plain JSON types
+    treatment : names, limits, budget, sessions
 
     Returns
     -------
     dict
-        `treatment`, `tissues`, `limits`, `budget`, `lungs`, `activity_curve`, `assumptions`, `notice`; keys with their
-        units in docs/sirt.md.
+        `treatment`, `tissues`, `sessions`, `limits`, `solution`, `effect`, `budget`, `lungs`, `activity_curve`,
+        `assumptions`, `notice`; keys with their units in docs/sirt.md.
 
     Raises
     ------
     ValueError
-        As of `compare_with_voxels`; a tissue that is not a region of a result with noise.
+        As of `compare_with_voxels`; a tissue that is not a region of a result with noise; a lesion whose recovery
+        cannot be found; an aim that no activity reaches.
     """
     compared = compare_with_voxels(
         case,
@@ -72,7 +71,8 @@ def assess(
         density_floor_g_cm3=treatment.density_floor_g_cm3,
     )
     around_gy = next(one.voxel.mean_gy for one in compared if one.name == NORMAL_LIVER)
-    own = {one.name: (treatment.budget, {}) if own_budget is None else own_budget(one, around_gy) for one in compared}
+    own = {one.name: _own_budget(one, around_gy, treatment) for one in compared}
+    before = _before(treatment)
     budgets = {one.name: _with_noise(one, result, own[one.name][0]) for one in compared}
     noise_gy = _voxel_noise(case, result, treatment)
     moves = result.method != "local-deposition"
@@ -81,6 +81,7 @@ def assess(
         {
             **_tissue(one, _kind(one.name, treatment), budgets[one.name], moves=moves, photons=photons),
             "voxel_noise_gy": noise_gy.get(one.name),
+            **_over_sessions(one, before),
             **own[one.name][1],
         }
         for one in compared
@@ -92,7 +93,10 @@ def assess(
     return {
         "treatment": _said(case, result, treatment, activity_gbq),
         "tissues": tissues,
+        "sessions": None if treatment.earlier is None else [asdict(one) for one in treatment.earlier],
         "limits": limits,
+        "solution": _solution(compared, activity_gbq, treatment),
+        "effect": effects(case, result, treatment),
         "budget": _terms(list(budgets.values())),
         "lungs": lungs,
         "activity_curve": _curve(compared, limits, activity_gbq, treatment),
@@ -107,6 +111,34 @@ def _kind(name: str, treatment: Treatment) -> str:
     if name == treatment.lungs:
         return LUNGS
     return PERFUSED if name == treatment.perfused else NORMAL
+
+
+def _own_budget(one: Comparison, around_gy: float, treatment: Treatment) -> tuple[Budget, dict[str, Any]]:
+    """Return the budget of a tissue, and of a lesion its recovery and the dose over that if its drawing is known."""
+    if treatment.drawing is None or one.name not in treatment.tumours:
+        return treatment.budget, {}
+    try:
+        found = treatment.drawing.lesion(treatment.budget, one.voxel.volume_ml, one.voxel.mean_gy, around_gy)
+    except ValueError as error:
+        raise ValueError(f"{one.name}: {error}") from error
+    return found.budget, {
+        "recovery": asdict(found.recovery),
+        "recovered_gy": found.recovered_gy,
+        "terms": [asdict(term) for term in found.budget.terms],
+        "covariances": [asdict(pair) for pair in found.budget.covariances],
+    }
+
+
+def _before(treatment: Treatment) -> dict[str, float]:
+    """Return what earlier sessions gave, by tissue [Gy]; nothing where nothing was said of them."""
+    if treatment.earlier is None:
+        return {}
+    return {**dict.fromkeys(treatment.over_sessions, 0.0), **earlier_gy(treatment.earlier)}
+
+
+def _over_sessions(one: Comparison, before: Mapping[str, float]) -> dict[str, float | None]:
+    earlier = before.get(one.name)
+    return {"earlier_gy": earlier, "together_gy": None if earlier is None else earlier + one.voxel.mean_gy}
 
 
 def _with_noise(one: Comparison, result: DoseResult, budget: Budget) -> Budget:
@@ -212,42 +244,45 @@ def _limits(
     treatment: Treatment,
 ) -> list[dict[str, Any]]:
     """Hold the figures against every limit; one without a figure says why it has none."""
+    session = _values(compared, treatment)
+    before = _before(treatment)
     values = {
-        **as_values(
-            compared,
-            treatment.tumours,
-            perfused=treatment.perfused,
-            whole_liver=treatment.whole_liver,
-            lungs=treatment.lungs,
-        ),
+        **session,
+        **{whole: session[name] for name, whole in CUMULATIVE.items() if treatment.earlier is not None},
         "lung_shunt": {lungs["name"]: lungs["shunt"]} if lungs else {},
     }
-    uncertainty = {one["name"]: one["standard_uncertainty_gy"] for one in tissues}
+    relative = {one["name"]: one["relative_uncertainty"] for one in tissues}
     found = []
     for limit in treatment.limits:
         subjects = {name: value for name, value in values.get(limit.quantity, {}).items() if value is not None}
-        for name, value in subjects.items():
+        for name, own in subjects.items():
             in_gy = limit.unit == "Gy"
+            earlier = before.get(name, 0.0) if limit.quantity in OVER_ALL else 0.0
+            value = own + earlier
             found.append(
                 {
                     "subject": name,
                     "figure": value,
-                    "standard_uncertainty": uncertainty[name] if in_gy else None,
+                    "earlier_gy": earlier if in_gy else None,
+                    "standard_uncertainty": relative[name] * value if in_gy else None,
                     "met": limit.is_met(value),
                     "verdict": _verdict(limit, value),
-                    "activity_gbq": activity_gbq * limit.value / value if in_gy and value > 0.0 else None,
+                    "activity_gbq": max(limit.value - earlier, 0.0) * activity_gbq / own
+                    if in_gy and own > 0.0
+                    else None,
                     **record(limit),
                 }
             )
         if not subjects:
             found.append(
                 {
-                    "subject": CUMULATIVE if limit.quantity.endswith("_cumulative_gy") else None,
+                    "subject": ALL_SESSIONS if limit.quantity in CUMULATIVE.values() else None,
                     "figure": None,
+                    "earlier_gy": None,
                     "standard_uncertainty": None,
                     "met": None,
                     "verdict": "not judged",
-                    "reason": _missing(limit),
+                    "reason": _missing(limit, treatment),
                     "activity_gbq": None,
                     **record(limit),
                 }
@@ -261,9 +296,9 @@ def _verdict(limit: Limit, value: float) -> str:
     return "shown only"
 
 
-def _missing(limit: Limit) -> str:
-    if limit.quantity.endswith("_cumulative_gy"):
-        return "needs the doses of all sessions"
+def _missing(limit: Limit, treatment: Treatment) -> str:
+    if limit.quantity in CUMULATIVE.values() and treatment.earlier is None:
+        return "nothing is said of earlier sessions (--earlier)"
     what = "lungs are" if limit.quantity.startswith("lung") else "perfused volume is"
     return f"no {what} named" if limit.quantity in QUANTITIES else "no figure"
 
@@ -290,24 +325,51 @@ def _curve(
     ends = [one["activity_gbq"] for one in limits if one["role"] in BINDING_ROLES and one["activity_gbq"]]
     end = 1.15 * max([activity_gbq, *(end for end in ends if end <= FARTHEST * activity_gbq)])
     means = {one.name: one.voxel.mean_gy for one in compared}
-    values = as_values(
+    values, before = _values(compared, treatment), _before(treatment)
+    apart = not treatment.whole_liver or any(one["quantity"] == "normal_perfused_gy" for one in limits)
+    lowest = min(treatment.tumours, key=lambda name: means[name] + before.get(name, 0.0))
+    own = Row(
+        activity_gbq,
+        tumour_gy=means[lowest],
+        perfused_gy=_only(values["perfused_gy"]),
+        normal_perfused_gy=_only(values["normal_perfused_gy"]) if apart else None,
+        normal_liver_gy=means[NORMAL_LIVER],
+        lung_gy=_only(values["lung_gy"]),
+    )
+    earlier = Row(0.0, before.get(lowest), before.get(treatment.perfused or ""), None, None, None)
+    return [asdict(row) for row in scaled(own, earlier, end)]
+
+
+def _solution(compared: Sequence[Comparison], activity_gbq: float, treatment: Treatment) -> dict[str, Any] | None:
+    """Return the activity for the dose that is aimed at; None without an aim."""
+    if treatment.aim is None:
+        return None
+    quantity, target_gy = treatment.aim
+    means = {
+        name: {one: mean for one, mean in of.items() if mean is not None}
+        for name, of in _values(compared, treatment).items()
+        if of
+    }
+    earlier = earlier_gy(treatment.earlier or ())
+    found = solve_voxels(means, activity_gbq, target_gy, treatment.limits, quantity=quantity, earlier_gy=earlier)
+    return {
+        **answer_record(found),
+        "image_gbq": activity_gbq,
+        "factor": found.factor,
+        "earlier_gy": earlier,
+        "doses": found.doses_gy,
+    }
+
+
+def _values(compared: Sequence[Comparison], treatment: Treatment) -> Mapping[str, dict[str, float | None]]:
+    """Return the figures of this session by quantity and tissue."""
+    return as_values(
         compared,
         treatment.tumours,
         perfused=treatment.perfused,
         whole_liver=treatment.whole_liver,
         lungs=treatment.lungs,
     )
-    apart = not treatment.whole_liver or any(one["quantity"] == "normal_perfused_gy" for one in limits)
-    rows = scaled(
-        activity_gbq,
-        end,
-        tumour_gy=min(means[name] for name in treatment.tumours),
-        perfused_gy=_only(values["perfused_gy"]),
-        normal_perfused_gy=_only(values["normal_perfused_gy"]) if apart else None,
-        normal_liver_gy=means[NORMAL_LIVER],
-        lung_gy=_only(values["lung_gy"]),
-    )
-    return [asdict(row) for row in rows]
 
 
 def _only(values: Mapping[str, float | None]) -> float | None:

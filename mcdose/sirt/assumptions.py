@@ -15,8 +15,14 @@ BOTH = (
     "Compartments have the masses and activities of this case, uptake even within each, and no energy that crosses "
     "from one to another.",
     "The activity curve scales this distribution: another injection may fill the liver otherwise.",
-    "Absorbed dose alone: no repair, no dose rate, no response. Earlier and later treatments are not in it.",
+    "Limits are of absorbed dose: no repair, no dose rate, no response.",
     "The spheres' own absorption (0.4 to 0.6 %) is in the uncertainty, not in the dose.",
+)
+NOTHING_SAID = "Nothing was said of earlier sessions: none is in any figure."
+NO_EARLIER = "There were no earlier sessions."
+EARLIER = (
+    "Earlier sessions count in doses to lesions and the perfused volume and in limits for all sessions. Absorbed doses "
+    "add, of other nuclides as well, though their effects do not; a tissue that a session does not name got 0 Gy."
 )
 STAYS = "All activity stays where it is until it has decayed."
 CURVES = "Activity over time is that of the time points."
@@ -32,6 +38,7 @@ def assumptions(treatment: Treatment, *, several_times: bool, cut: Sequence[str]
     cut : faces of the grid that cut the lungs
     """
     found = [CURVES if several_times else STAYS, *BOTH]
+    found.append(NOTHING_SAID if treatment.earlier is None else EARLIER if treatment.earlier else NO_EARLIER)
     if treatment.perfused is None:
         found.append("No perfused volume was named, so there is no figure for it.")
     elif treatment.whole_liver:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from mcdose.arguments import number
 from mcdose.sirt.checks import not_negative, positive
-from mcdose.sirt.uncertainty import Budget, Covariance, Term, volume_uncertainty
+from mcdose.sirt.uncertainty import Budget, Covariance, Term, recovered, volume_uncertainty
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 SMALLEST = 0.05  # radius over sigma, below which nothing of an object is left to see
@@ -50,6 +50,15 @@ class Recovery:
     value: float
     slope: float
     counts_slope: float
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """What is known of one lesion: its budget, its recovery, and its mean dose over that, without the blur [Gy]."""
+
+    budget: Budget
+    recovery: Recovery
+    recovered_gy: float
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,15 @@ class Drawing:
         if self.curve is None:
             return sphere_recovery(diameter, self.image_fwhm_mm)
         return curve_recovery(diameter, self.image_fwhm_mm, *self.curve)
+
+    def lesion(self, budget: Budget, volume_ml: float, mean_gy: float, surroundings_gy: float) -> Lesion:
+        """Return what is known of a lesion of a volume [mL], with its mean dose and that of its surroundings [Gy]."""
+        recovery = self.recovery(volume_ml)
+        corrected = recovered(mean_gy, recovery.value, surroundings_gy)
+        if not corrected > 0.0:
+            raise ValueError(f"the dose over the recovery must be above 0, got {corrected:.4g} Gy")
+        contrast = (corrected - surroundings_gy) / corrected
+        return Lesion(self.budget(budget, volume_ml, contrast), recovery, corrected)
 
     def budget(self, budget: Budget, volume_ml: float, contrast: float = 1.0) -> Budget:
         """Return the budget of a lesion of a volume [mL], see `lesion_budget`."""

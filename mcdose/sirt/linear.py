@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mcdose.sirt.limit import BINDING_ROLES, ROUNDING, Limit
+from mcdose.sirt.limit import record as limit_record
 
 Values = Mapping[str, Mapping[str, float | None]]  # quantity to subject to figure
 
@@ -91,6 +93,34 @@ def answer(
         binding=bounds[0] if bounds else None,
         bounds=bounds,
     )
+
+
+def record(found: Answer) -> dict[str, Any]:
+    """Return what was found in plain JSON types; an activity without a bound is None."""
+
+    def bound(one: Bound) -> dict[str, Any]:
+        return {
+            "limit": limit_record(one.limit),
+            "subject": one.subject,
+            "activity_gbq": _finite(one.activity_gbq),
+            "broken_before": one.activity_gbq is None,
+        }
+
+    return {
+        "target_quantity": found.target_quantity,
+        "target_gy": found.target_gy,
+        "target_subject": found.target_subject,
+        "wanted_gbq": found.wanted_gbq,
+        "allowed_gbq": _finite(found.allowed_gbq),
+        "activity_gbq": found.activity_gbq,
+        "feasible": found.feasible,
+        "binding": None if found.binding is None else bound(found.binding),
+        "bounds": [bound(one) for one in found.bounds],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
 
 
 def _needed(before: Values, per_gbq: Values, quantity: str, subject: str, target: float) -> float:

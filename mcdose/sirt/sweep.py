@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from html import escape
 from itertools import pairwise
 
@@ -67,30 +67,22 @@ def sweep(plan: Plan, most_gbq: float, *, session: int | None = None, steps: int
     return tuple(rows)
 
 
-def scaled(
-    activity_gbq: float,
-    most_gbq: float,
-    *,
-    tumour_gy: float | None,
-    perfused_gy: float | None,
-    normal_perfused_gy: float | None,
-    normal_liver_gy: float | None,
-    lung_gy: float | None,
-    steps: int = STEPS,
-) -> tuple[Row, ...]:
-    """Return doses at equal steps of activity from 0 to `most_gbq`, in proportion to those [Gy] of one activity.
+def scaled(own: Row, before: Row, most_gbq: float, *, steps: int = STEPS) -> tuple[Row, ...]:
+    """Return doses at equal steps of activity from 0 to `most_gbq`, in proportion to those of one activity.
 
     Parameters
     ----------
-    activity_gbq : that gives the doses; an activity spread alike gives doses in proportion
-    tumour_gy : of the tumour that gets least
+    own : an activity and the doses that it alone gives; spread alike, another gives doses in proportion
+    before : what is added to each, at all activities
     """
-    given, most = positive("activity_gbq", activity_gbq), positive("most_gbq", most_gbq)
-    doses = (tumour_gy, perfused_gy, normal_perfused_gy, normal_liver_gy, lung_gy)
+    given, most = positive("activity_gbq", own.activity_gbq), positive("most_gbq", most_gbq)
+    doses = list(zip(astuple(own)[1:], astuple(before)[1:], strict=True))
     rows = []
     for step in range(steps + 1):
         activity = most * step / steps
-        rows.append(Row(activity, *(None if dose is None else dose * activity / given for dose in doses)))
+        rows.append(
+            Row(activity, *(None if dose is None else (more or 0.0) + dose * activity / given for dose, more in doses))
+        )
     return tuple(rows)
 
 

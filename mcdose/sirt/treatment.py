@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.sirt.checks import not_negative
+from mcdose.sirt.earlier import Session, earlier_gy
+from mcdose.sirt.lesion import Drawing
 from mcdose.sirt.limit import Limit
 from mcdose.sirt.uncertainty import Budget
 from mcdose.sirt.voxel import NORMAL_LIVER, NORMAL_PERFUSED, tissue_masks
@@ -32,6 +35,9 @@ class Treatment:
     v_gy : doses [Gy] for which volumes are wanted
     nuclide, gy_kg_per_gbq : of the compartments' constant; None is the nuclide's
     density_floor_g_cm3 : voxels below report no dose
+    earlier : sessions before this one; () is that there were none, None that nothing was said of them
+    aim : quantity and dose to find an activity for, such as ("tumour_gy", 150.0), see `mcdose.sirt.solve_voxels`
+    drawing : how lesions were drawn and imaged, for a budget of each from its volume
     """
 
     liver: str
@@ -47,10 +53,17 @@ class Treatment:
     nuclide: str = "Y-90"
     gy_kg_per_gbq: float | None = None
     density_floor_g_cm3: float = 0.05
+    earlier: tuple[Session, ...] | None = None
+    aim: tuple[str, float] | None = None
+    drawing: Drawing | None = None
 
     def __post_init__(self) -> None:
         if not self.tumours:
             raise ValueError("tumours must be at least one structure, got none")
+        for name, dose in earlier_gy(self.earlier or ()).items():
+            not_negative(f"earlier dose of {name}", dose)
+            if name not in self.over_sessions:
+                raise ValueError(f"earlier doses must be of {', '.join(self.over_sessions)}; got {name!r}")
         if self.spheres != "any":
             from mcdose.sirt.spheres import microsphere
 
@@ -64,6 +77,12 @@ class Treatment:
     def whole_liver(self) -> bool:
         """Whether the perfused volume is the liver."""
         return self.perfused == self.liver
+
+    @property
+    def over_sessions(self) -> tuple[str, ...]:
+        """Tissues whose doses add over sessions: all but the normal liver of what this session perfused."""
+        others = (name for name in (self.perfused, self.lungs) if name is not None)
+        return (*self.tumours, NORMAL_LIVER, *others)
 
     def tissues(self, case: Case) -> dict[str, NDArray[Any]]:
         """Return the tissues of a case, see `mcdose.sirt.voxel.tissue_masks`."""
