@@ -1,8 +1,6 @@
 """`mcdose bed`: maps, figures and DICOM files of one dose and of several."""
 
 import json
-import shutil
-import subprocess
 
 import nibabel
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from hot_voxel import GRID, OBLIQUE_GRID, series_in
 from images import edit
 from patients import nifti
+from programs import judged_by_dciodvfy, needs_program
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
@@ -83,8 +82,7 @@ def test_the_library_writes_a_result_without_the_command_line(tmp_path):
 
 @pytest.mark.parametrize("name", ["bed", "eqd2"])
 def test_dciodvfy_finds_no_error(dose, tmp_path, name):
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
+    needs_program("dciodvfy")
     assert run(tmp_path / "out", dose, *LIVER) == 0
     written = pydicom.dcmread(tmp_path / "out" / f"{name}.dcm")
     written.PixelData = encapsulate([bytes(64)] * GRID.shape[0])  # it aborts on 32 bits, see test_io_output.py
@@ -92,7 +90,7 @@ def test_dciodvfy_finds_no_error(dose, tmp_path, name):
     written.file_meta.TransferSyntaxUID = RLELossless
     written.save_as(tmp_path / "header.dcm", implicit_vr=False, little_endian=True)
     for file in (tmp_path / "header.dcm", tmp_path / "out" / f"{name}_plan.dcm"):
-        judged = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True)
+        judged = judged_by_dciodvfy(file)
         assert "Error" not in judged.stderr
         assert judged.returncode == 0
 

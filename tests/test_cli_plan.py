@@ -1,14 +1,13 @@
 """`mcdose plan`: what it prints, what it refuses, and the examples of docs/sirt.md."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
+from plans import figures_by, runner
 
 import mcdose
 from mcdose import sirt
-from mcdose.cli import main
 from mcdose.sirt.plan_file import load_plan
 
 DOC = (Path(__file__).parents[1] / "docs" / "sirt.md").read_text(encoding="utf-8")
@@ -20,27 +19,12 @@ BSA = ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumo
 
 @pytest.fixture
 def run(capsys):
-    """Run `mcdose plan` in this process: exit code, stdout, stderr."""
-
-    def command(*argv):
-        code = main(["plan", *map(str, argv)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+    return runner(capsys)
 
 
 @pytest.fixture
 def figures(run):
-    def command(*argv):
-        code, out, err = run(*argv, "--json")
-        assert (code, err) == (0, "")
-        found = json.loads(out)
-        assert found["mcdose_version"] == mcdose.__version__
-        assert found["notice"] == sirt.NOTICE
-        return found
-
-    return command
+    return figures_by(run)
 
 
 def example(start):

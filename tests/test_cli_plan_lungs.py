@@ -1,15 +1,13 @@
 """`mcdose plan lungs`: shunts and lung doses by hand, on the phantom and on the shared patient."""
 
-import json
-
 import numpy as np
 import pytest
 from images import reference_images
 from patients import nifti
+from plans import figures_by, runner
 
 from mcdose.calibration import SCHNEIDER
 from mcdose.case import demo_case
-from mcdose.cli import main
 from mcdose.nuclides import nuclide
 from mcdose.sirt.lung_shunt import far_lung, lung_mass
 
@@ -19,24 +17,12 @@ PLANAR = ("--planar-lungs", 900, 400, "--planar-liver", 10_000, 2_500)
 
 @pytest.fixture
 def run(capsys):
-    """Run the command in this process: exit code, stdout, stderr."""
-
-    def command(*argv):
-        code = main(["plan", "lungs", *map(str, argv)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+    return runner(capsys, "lungs")
 
 
 @pytest.fixture
 def figures(run):
-    def command(*argv):
-        code, out, err = run(*argv, "--json")
-        assert (code, err) == (0, "")
-        return json.loads(out)
-
-    return command
+    return figures_by(run)
 
 
 def by(found):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcdose.commands.console import Console
-from mcdose.commands.inputs import DEMO_HISTORIES, DENSITY_FLOOR_G_CM3, as_input_error, dose_of
+from mcdose.commands.inputs import DEMO_HISTORIES, DENSITY_FLOOR_G_CM3, as_input_error, calibration, dose_of
 from mcdose.commands.plan_lungs_options import BACKGROUND, PLANAR
 from mcdose.commands.plan_text import print_figures, verdict_lines, verdict_record
 from mcdose.commands.tables import gy_text, text_table
@@ -182,7 +182,7 @@ def _phantom(args: argparse.Namespace) -> Images:
     from mcdose.grid import Volume
     from mcdose.sirt.lung_shunt import lung_mass
 
-    case = demo_case(_calibration(args))
+    case = demo_case(calibration(args))
     mass = lung_mass(case.density_g_cm3, _union(case.structures, args.lungs), case.grid.voxel_mm)
     return Images(Volume(case.activity_bq, case.grid), case.structures, case, mass)
 
@@ -209,16 +209,16 @@ def _read(args: argparse.Namespace) -> Images:
     warning = require_coverage(image.volume, ct.volume.grid)
     if warning is not None:
         LOGGER.warning("%s", warning)
-    grid, calibration = image.volume.grid, _calibration(args)
+    grid, made_by = image.volume.grid, calibration(args)
     series = ct.series or image.series
     drawn = read_structure_set(args.structures, grid, frame_of_reference_uid=frame_of(series) or None, left_uid=left)
-    made_of = tissue(ct.volume, grid, calibration)
+    made_of = tissue(ct.volume, grid, made_by)
     case = Case(
         grid=grid,
         activity_bq=image.volume.values,
         density_g_cm3=made_of.density_g_cm3,
         medium=made_of.medium,
-        media=calibration.media,
+        media=made_by.media,
         ct_hu=made_of.ct_hu,
         structures=dict(drawn.coverage),
         series=series,
@@ -240,7 +240,7 @@ def _own_mass(args: argparse.Namespace, ct: Any) -> LungMass:
 
     grid = ct.volume.grid
     drawn = read_structures(args.structures, grid, frame_of_reference_uid=frame_of(ct.series) or None)
-    return lung_mass(_calibration(args).density(ct.volume.values), _union(drawn, args.lungs), grid.voxel_mm)
+    return lung_mass(calibration(args).density(ct.volume.values), _union(drawn, args.lungs), grid.voxel_mm)
 
 
 def _union(structures: dict[str, Any], names: list[str]) -> Any:
@@ -251,12 +251,6 @@ def _union(structures: dict[str, Any], names: list[str]) -> Any:
         if name not in structures:
             raise InputError(f"structure must be one of {', '.join(structures) or 'none there'}; got {name!r}")
     return np.minimum(sum(np.asarray(structures[name], np.float64) for name in names), 1.0)
-
-
-def _calibration(args: argparse.Namespace) -> Any:
-    from mcdose.calibration import SCHNEIDER, Calibration
-
-    return SCHNEIDER if args.calibration is None else Calibration.from_json(args.calibration)
 
 
 def _fractions(shunt: LungShunt) -> dict[str, float]:

@@ -19,11 +19,11 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
-from mcdose.commands.plan_lesions import lesion_lines
 from mcdose.commands.plan_text import limit_words, print_figures, verdict_lines
-from mcdose.commands.plan_voxel_solve import voxel_solution_lines
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
+from mcdose.commands.treatment_lesions import lesion_lines
+from mcdose.commands.treatment_sessions import session_lines, voxel_solution_lines
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _describe(figures: dict[str, Any]) -> list[str]:
         "difference: compartment over voxels; 1 sigma: budget of `mcdose plan uncertainty` with the noise of this run",
         *(f"  {one['name']}: {one['why']}" for one in figures["tissues"]),
         *lesion_lines(figures["tissues"]),
+        *session_lines(figures),
         *verdict_lines(judged),
         *(f"not judged: {limit_words(one)}, {one['reason']}" for one in figures["limits"] if one["figure"] is None),
     ]

@@ -6,9 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.inputs import DENSITY_FLOOR_G_CM3, as_input_error
-from mcdose.commands.plan_lesions import add_drawn_options, check_drawn
 from mcdose.commands.plan_options import add_budget_options, add_limit_options, positive
-from mcdose.commands.plan_voxel_solve import NONE, add_solve_options, chosen_aim, chosen_sessions
+from mcdose.commands.treatment_lesions import add_drawn_options, check_drawn
+from mcdose.commands.treatment_sessions import NONE, add_solve_options, chosen_aim, chosen_sessions
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:

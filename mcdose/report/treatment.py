@@ -102,7 +102,8 @@ def _first(figures: Mapping[str, Any]) -> tuple[Figure, ...]:
     if binding:
         missed = dict.fromkeys(QUANTITIES[one["quantity"]] for one in binding if not one["met"])
         met = sum(one["met"] for one in binding)
-        words = f"not met: {', '.join(missed)}" if missed else "of those that could be judged"
+        left = any(one["verdict"] == "not judged" and one["role"] in BINDING_ROLES for one in figures["limits"])
+        words = f"not met: {', '.join(missed)}" if missed else "others could not be judged" if left else "all of them"
         found.append(Figure("Constraints and goals", f"{'✗' if missed else '✓'} {met} of {len(binding)} met", words))
     return tuple(found)
 
@@ -228,7 +229,7 @@ def _limits(figures: Mapping[str, Any], sources: Sequence[str]) -> Table:
         "study saw response) and references (what one compartment aims at) are shown only. Within u: the figure is "
         "closer to the limit than its uncertainty. TAD and perfused volume count over all sessions. Unchecked: "
         "passed on and not read in the publication. Reached at: activity at which the figure is at the limit, for "
-        "this distribution."
+        "this distribution; before: by earlier sessions."
     )
     return Table("Figures against limits", header, tuple(rows), note, words=(1, 3, 4, 5))
 
@@ -300,7 +301,14 @@ def _lungs(lungs: Mapping[str, Any]) -> Table:
         ),
         ("All energy left in 1 kg (MIRD)", f"{gy(lungs['one_kg_gy'])} Gy"),
     )
-    return Table("Lungs: shunt, and dose by three ways", (lungs["name"], "Figure"), rows)
+    excess = lungs["grid_mass_kg"] / lungs["mass_kg"] - 1.0
+    note = (
+        f"Their mass is that of {lungs['mass_from']}. On the dose grid, whose voxels at their border hold "
+        f"some of what is next to them it is {lungs['grid_mass_kg']:.3g} kg, {signed_percent(excess)}: the compartment "
+        "of the lungs below has that mass, and as much less dose."
+    )
+    table_note = note if lungs["mass_from"] != "the dose grid" else ""
+    return Table("Lungs: shunt, and dose by three ways", (lungs["name"], "Figure"), rows, table_note)
 
 
 def _compartments(figures: Mapping[str, Any]) -> Table:
@@ -342,8 +350,8 @@ def _budget(figures: Mapping[str, Any]) -> Table:
         2.0 * sum(pair["relative"] for pair in one["covariances"]) for one in figures["tissues"] if "recovery" in one
     ]
     if pairs:
-        least, most = (f"{1e4 * value:+.3g} %²" for value in (min(pairs), max(pairs)))
-        span = least if least == most else f"{least} to {most}"
+        least, most = (f"{1e4 * value:+.2g}" for value in (min(pairs), max(pairs)))
+        span = f"{least if least == most else f'{least} to {most}'} %²"
         rows.append(("Covariances of a lesion’s volume terms, twice", span, "one volume, in three factors of the dose"))
     how = "root of the sum of squares" + (" and covariances, by tissue" if pairs else "")
     rows.append(("Combined", _span(min(combined), max(combined)), how))
@@ -387,4 +395,6 @@ def _mean(one: Mapping[str, Any]) -> str:
 
 
 def _gbq(value: float) -> str:
+    if value == 0.0:
+        return "before"
     return f"{value:.3g}" if value < 1000.0 else f"{value:.0f}"

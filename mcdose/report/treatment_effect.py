@@ -10,6 +10,7 @@ from mcdose.report.contents import Table
 from mcdose.report.numbers import four_digits, gy, with_uncertainty
 from mcdose.sirt.earlier import STATED
 from mcdose.sirt.sweep import SIGNS
+from mcdose.sirt.voxel import NORMAL_LIVER
 
 NONE = "–"
 
@@ -23,7 +24,7 @@ def sessions_table(figures: Mapping[str, Any]) -> Table | None:
     rows = [
         (
             one["name"],
-            *(gy(session["means_gy"].get(one["name"], 0.0)) for session in sessions),
+            *(_given(session, one["name"]) for session in sessions),
             gy(one["voxel"]["mean_gy"]),
             with_uncertainty(one["together_gy"], one["relative_uncertainty"] * one["together_gy"]),
         )
@@ -35,6 +36,11 @@ def sessions_table(figures: Mapping[str, Any]) -> Table | None:
     return Table(
         "Mean dose over all sessions [Gy]", ("Tissue", *names, "This session", "Together ± u"), tuple(rows), note
     )
+
+
+def _given(session: Mapping[str, Any], tissue: str) -> str:
+    dose = session["means_gy"].get(tissue, 0.0)
+    return f"{dose:g}" if session["name"] == STATED else gy(dose)
 
 
 def session_name(session: Mapping[str, Any], place: int) -> str:
@@ -68,13 +74,18 @@ def solution_table(figures: Mapping[str, Any], quantities: Mapping[str, str]) ->
         _binding(found["binding"], quantities),
     ]
     rows.append(
-        ("Both together", "yes" if found["feasible"] else "no: the doses below are those of the activity allowed")
+        (
+            "Aim within the limits",
+            "yes" if found["feasible"] else "no: the doses below are those of the activity allowed",
+        )
     )
     rows.append(
         ("Activity", f"{four_digits(found['activity_gbq'])}\xa0GBq, {found['factor']:.3g} times that in the images")
     )
     for quantity in ("tumour_gy", "perfused_gy", "normal_perfused_gy", "normal_liver_gy", "lung_gy"):
         for name, dose in found["doses"].get(quantity, {}).items():
+            if quantity == "normal_perfused_gy" and name == NORMAL_LIVER:
+                continue  # the NTAD says so
             rows.append((f"{quantities[quantity]}: {name}", f"{gy(dose)}\xa0Gy{_of_it(quantity, name, found)}"))
     note = (
         "The distribution of the images, more or less of it: an activity at administration, delivered. It informs and "

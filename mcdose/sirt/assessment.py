@@ -130,10 +130,16 @@ def _own_budget(one: Comparison, around_gy: float, treatment: Treatment) -> tupl
 
 
 def _before(treatment: Treatment) -> dict[str, float]:
-    """Return what earlier sessions gave, by tissue [Gy]; nothing where nothing was said of them."""
+    """Return what earlier sessions gave, by tissue [Gy]; nothing where nothing was said of them.
+
+    The perfused volume is another in each session, so that one that a session does not name is not known.
+    """
     if treatment.earlier is None:
         return {}
-    return {**dict.fromkeys(treatment.over_sessions, 0.0), **earlier_gy(treatment.earlier)}
+    found = {**dict.fromkeys(treatment.over_sessions, 0.0), **earlier_gy(treatment.earlier)}
+    if treatment.perfused is not None and not all(treatment.perfused in one.means_gy for one in treatment.earlier):
+        del found[treatment.perfused]
+    return found
 
 
 def _over_sessions(one: Comparison, before: Mapping[str, float]) -> dict[str, float | None]:
@@ -223,16 +229,19 @@ def _lungs(case: Case, compared: Sequence[Comparison], treatment: Treatment) -> 
     _, liver_gbq = amounts_in(case, case.structures[treatment.liver] * kept, treatment.nuclide)
     total = own.activity_gbq + liver_gbq
     shunt = own.activity_gbq / total if total > 0.0 else None
+    k = constant(treatment.gy_kg_per_gbq, treatment.nuclide)
+    ct_mass_kg = case.ct_mass_kg.get(own.name)
+    mass_kg = own.mass_kg if ct_mass_kg is None else ct_mass_kg
     return {
         "name": own.name,
         "shunt": shunt,
         "cut": list(cut_by_field(np.asarray(case.structures[treatment.lungs], np.float64))),
-        "mass_kg": own.mass_kg,
+        "mass_kg": mass_kg,
+        "mass_from": "the dose grid" if ct_mass_kg is None else "the CT's own grid",
+        "grid_mass_kg": own.mass_kg,
         "mean_gy": own.voxel.mean_gy,
-        "own_mass_gy": own.compartment_gy,
-        "one_kg_gy": None
-        if shunt is None
-        else lung_dose_gy(total, shunt, gy_kg_per_gbq=constant(treatment.gy_kg_per_gbq, treatment.nuclide)),
+        "own_mass_gy": k * own.activity_gbq / mass_kg,
+        "one_kg_gy": None if shunt is None else lung_dose_gy(total, shunt, gy_kg_per_gbq=k),
     }
 
 

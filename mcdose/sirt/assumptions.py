@@ -22,7 +22,8 @@ NOTHING_SAID = "Nothing was said of earlier sessions: none is in any figure."
 NO_EARLIER = "There were no earlier sessions."
 EARLIER = (
     "Earlier sessions count in doses to lesions and the perfused volume and in limits for all sessions. Absorbed doses "
-    "add, of other nuclides as well, though their effects do not; a tissue that a session does not name got 0 Gy."
+    "add, of other nuclides as well, though their effects do not. A lesion or organ that a session does not name got "
+    "0 Gy from it."
 )
 STAYS = "All activity stays where it is until it has decayed."
 CURVES = "Activity over time is that of the time points."

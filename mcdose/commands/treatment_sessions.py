@@ -1,4 +1,4 @@
-"""`mcdose plan voxel --tumour-dose-gy`: the activity that reaches a dose, by the figures of the dose map."""
+"""What a treatment is asked with its dose map: earlier sessions, and the activity that reaches a dose."""
 
 from __future__ import annotations
 
@@ -59,6 +59,18 @@ def chosen_sessions(args: argparse.Namespace) -> tuple[Session, ...] | None:
     if args.earlier_gy:
         found.append(Session(STATED, earlier_gy(Session(STATED, {name: dose}) for name, dose in args.earlier_gy)))
     return tuple(found)
+
+
+def session_lines(figures: dict[str, Any]) -> list[str]:
+    """Return mean doses over all sessions; nothing without earlier ones."""
+    if not figures["sessions"]:
+        return []
+    rows = [["mean dose, Gy", "this session", "earlier", "together"]]
+    for one in figures["tissues"]:
+        if one["together_gy"] is not None:
+            values = (one["voxel"]["mean_gy"], one["earlier_gy"], one["together_gy"])
+            rows.append([one["name"], *map(gy_text, values)])
+    return ["", *text_table(rows)]
 
 
 def voxel_solution_lines(solution: dict[str, Any] | None) -> list[str]:

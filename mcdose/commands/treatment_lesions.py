@@ -1,4 +1,4 @@
-"""What `mcdose plan voxel` says of the recovery of each lesion, and of its uncertainty."""
+"""How the lesions of a treatment were drawn and imaged, and what that says of each."""
 
 from __future__ import annotations
 
