@@ -68,15 +68,19 @@ def chosen_treatment(args: argparse.Namespace) -> Treatment | None:
     from mcdose.commands.plan import chosen_limits
     from mcdose.commands.plan_rules import chosen_budget, drawing_of
     from mcdose.sirt.treatment import Treatment
+    from mcdose.sirt.uncertainty import SPECTRUM, with_spectrum_of
 
     with as_input_error():
+        budget = chosen_budget(args)
+        if args.budget is None and SPECTRUM not in dict(args.term):
+            budget = with_spectrum_of(budget, args.nuclide)
         return Treatment(
             liver=args.liver,
             tumours=tuple(args.tumours),
             perfused=args.perfused,
             lungs=args.lungs,
             limits=chosen_limits(args),
-            budget=chosen_budget(args),
+            budget=budget,
             spheres=args.spheres or "any",
             disease=args.disease or "any",
             scenario=args.scenario or "any",

@@ -39,6 +39,7 @@ TERMS = {
 }
 METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
 FEW = 4  # lesions that have a row each for each limit
+APART = 0.005  # from which another constant is told of
 NOISY = 0.3  # of the SD, from which the noise of single voxels is told
 LESIONS = "lesion"
 DRAWING_NOTE = (
@@ -134,8 +135,13 @@ def _facts(figures: Mapping[str, Any], *, when: bool) -> tuple[tuple[str, str], 
         ("Lesions", ", ".join(said["tumours"])),
         ("Perfused volume", said["perfused"] or "not named"),
         ("Lungs", said["lungs"] or "not named"),
-        ("Constant k", f"{said['gy_kg_per_gbq']:.5g} Gy kg/GBq"),
+        ("Constant k", _constant(said["gy_kg_per_gbq"], said["spheres_gy_kg_per_gbq"])),
     )
+
+
+def _constant(used: float, of_spheres: float | None) -> str:
+    other = of_spheres is not None and abs(of_spheres / used - 1.0) > APART
+    return f"{used:.5g} Gy kg/GBq" + (f"; that of the spheres' maker is {of_spheres:.5g}" if other else "")
 
 
 def _sessions(sessions: Sequence[Mapping[str, Any]] | None) -> str:

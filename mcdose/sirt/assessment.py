@@ -194,11 +194,12 @@ def _in_place_gbq(result: DoseResult, treatment: Treatment) -> float:
 
 
 def _said(case: Case, result: DoseResult, treatment: Treatment, activity_gbq: float) -> dict[str, Any]:
-    label = None
+    label = makers = None
     if treatment.spheres != "any":
         from mcdose.sirt.spheres import microsphere
 
-        label = microsphere(treatment.spheres).label
+        device = microsphere(treatment.spheres)
+        label, makers = device.label, device.gy_kg_per_gbq
     injected = case.origin.get("injected_bq")
     return {
         "nuclide": treatment.nuclide,
@@ -210,6 +211,7 @@ def _said(case: Case, result: DoseResult, treatment: Treatment, activity_gbq: fl
         "injected_gbq": None if injected is None else injected * 1e-9,
         "administered": case.origin.get("administered"),
         "gy_kg_per_gbq": constant(treatment.gy_kg_per_gbq, treatment.nuclide),
+        "spheres_gy_kg_per_gbq": makers,
         "method": result.method,
         "histories": result.histories,
         "dose_to": result.provenance.get("dose_to"),

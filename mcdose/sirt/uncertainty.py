@@ -16,6 +16,8 @@ from mcdose.errors import InputError
 from mcdose.sirt.checks import not_negative, positive
 from mcdose.sirt.data_file import FOLDER, number_of, read_toml, require_keys, switch_of, text_of
 
+SPECTRUM = "beta_spectrum"
+
 
 @dataclass(frozen=True)
 class Term:
@@ -86,6 +88,25 @@ class Budget:
     def standard_uncertainty_gy(self, mean_gy: float) -> float:
         """Return the combined standard uncertainty [Gy] of a mean dose [Gy]."""
         return self.relative * abs(mean_gy)
+
+
+def with_spectrum_of(budget: Budget, nuclide: str) -> Budget:
+    """Return a budget with the term `beta_spectrum` of another nuclide than Y-90, whose it is where that is shipped.
+
+    The largest difference of a published mean energy of its betas from that of the spectrum that is simulated; a budget
+    or a nuclide without such figures stays as it is.
+    """
+    from mcdose.nuclides import nuclide as look_up
+
+    known = look_up(nuclide)
+    mean_mev = known.mean_energies_mev["beta"]
+    if known.name == "Y-90" or not known.evaluations or not mean_mev or SPECTRUM not in {t.name for t in budget.terms}:
+        return budget
+    spread = max(abs(energy / mean_mev - 1.0) for energy in known.evaluations.values())
+    names = ", ".join(f"{name} {1e3 * energy:.4g}" for name, energy in known.evaluations.items())
+    return budget.with_values(
+        {SPECTRUM: spread}, f"mean energy of the betas of {known.name}: {names}, here {1e3 * mean_mev:.4g} keV"
+    )
 
 
 def load_budget(path: str | Path | None = None) -> Budget:
