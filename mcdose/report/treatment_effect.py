@@ -12,8 +12,6 @@ from mcdose.sirt.earlier import STATED
 from mcdose.sirt.sweep import SIGNS
 from mcdose.sirt.voxel import NORMAL_LIVER
 
-NONE = "–"
-
 
 def sessions_table(figures: Mapping[str, Any]) -> Table | None:
     """Return mean doses of earlier sessions, of this one and together; None without earlier ones."""

@@ -14,17 +14,12 @@ import numpy as np
 
 from mcdose.sirt.assumptions import assumptions
 from mcdose.sirt.constant import gy_kg_per_gbq as constant
-from mcdose.sirt.earlier import earlier_gy
 from mcdose.sirt.effect import effects
-from mcdose.sirt.judgement import CUMULATIVE as ALL_SESSIONS
-from mcdose.sirt.limit import BINDING_ROLES, QUANTITIES, Limit, record
-from mcdose.sirt.linear import record as answer_record
 from mcdose.sirt.lung_shunt import cut_by_field, lung_dose_gy
 from mcdose.sirt.notice import NOTICE
 from mcdose.sirt.reasons import LESION, LUNGS, NORMAL, PERFUSED, reason
-from mcdose.sirt.sweep import Row, scaled
-from mcdose.sirt.voxel import NORMAL_LIVER, Comparison, amounts_in, as_values, compare_with_voxels
-from mcdose.sirt.voxel_solution import CUMULATIVE, OVER_ALL, solve_voxels
+from mcdose.sirt.verdicts import before, curve, limits_of, solution
+from mcdose.sirt.voxel import NORMAL_LIVER, Comparison, amounts_in, compare_with_voxels
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -34,7 +29,6 @@ if TYPE_CHECKING:
 
 NOISE = "monte_carlo_noise"
 PHOTONS_TOLD = 0.01  # of the energy, from which photons are told of
-FARTHEST = 4.0  # times the activity of the case: limits beyond are not drawn
 
 
 def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, Any]:
@@ -72,7 +66,7 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
     )
     around_gy = next(one.voxel.mean_gy for one in compared if one.name == NORMAL_LIVER)
     own = {one.name: _own_budget(one, around_gy, treatment) for one in compared}
-    before = _before(treatment)
+    earlier_of = before(treatment)
     budgets = {one.name: _with_noise(one, result, own[one.name][0]) for one in compared}
     noise_gy = _voxel_noise(case, result, treatment)
     moves = result.method != "local-deposition"
@@ -81,25 +75,25 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
         {
             **_tissue(one, _kind(one.name, treatment), budgets[one.name], moves=moves, photons=photons),
             "voxel_noise_gy": noise_gy.get(one.name),
-            **_over_sessions(one, before),
+            **_over_sessions(one, earlier_of),
             **own[one.name][1],
         }
         for one in compared
     ]
     activity_gbq = _in_place_gbq(result, treatment)
     lungs = _lungs(case, compared, treatment)
-    limits = _limits(compared, tissues, lungs, activity_gbq, treatment)
+    limits = limits_of(compared, tissues, lungs, activity_gbq, treatment)
     cut = lungs["cut"] if lungs else []
     return {
         "treatment": _said(case, result, treatment, activity_gbq),
         "tissues": tissues,
         "sessions": None if treatment.earlier is None else [asdict(one) for one in treatment.earlier],
         "limits": limits,
-        "solution": _solution(compared, activity_gbq, treatment),
+        "solution": solution(compared, activity_gbq, treatment),
         "effect": effects(case, result, treatment),
         "budget": _terms(list(budgets.values())),
         "lungs": lungs,
-        "activity_curve": _curve(compared, limits, activity_gbq, treatment),
+        "activity_curve": curve(compared, limits, activity_gbq, treatment),
         "assumptions": list(assumptions(treatment, several_times=case.tia_bq_s is not None, cut=cut)),
         "notice": NOTICE,
     }
@@ -129,21 +123,8 @@ def _own_budget(one: Comparison, around_gy: float, treatment: Treatment) -> tupl
     }
 
 
-def _before(treatment: Treatment) -> dict[str, float]:
-    """Return what earlier sessions gave, by tissue [Gy]; nothing where nothing was said of them.
-
-    The perfused volume is another in each session, so that one that a session does not name is not known.
-    """
-    if treatment.earlier is None:
-        return {}
-    found = {**dict.fromkeys(treatment.over_sessions, 0.0), **earlier_gy(treatment.earlier)}
-    if treatment.perfused is not None and not all(treatment.perfused in one.means_gy for one in treatment.earlier):
-        del found[treatment.perfused]
-    return found
-
-
-def _over_sessions(one: Comparison, before: Mapping[str, float]) -> dict[str, float | None]:
-    earlier = before.get(one.name)
+def _over_sessions(one: Comparison, earlier_of: Mapping[str, float]) -> dict[str, float | None]:
+    earlier = earlier_of.get(one.name)
     return {"earlier_gy": earlier, "together_gy": None if earlier is None else earlier + one.voxel.mean_gy}
 
 
@@ -247,73 +228,6 @@ def _lungs(case: Case, compared: Sequence[Comparison], treatment: Treatment) -> 
     }
 
 
-def _limits(
-    compared: Sequence[Comparison],
-    tissues: Sequence[Mapping[str, Any]],
-    lungs: Mapping[str, Any] | None,
-    activity_gbq: float,
-    treatment: Treatment,
-) -> list[dict[str, Any]]:
-    """Hold the figures against every limit; one without a figure says why it has none."""
-    session = _values(compared, treatment)
-    before = _before(treatment)
-    values = {
-        **session,
-        **{whole: session[name] for name, whole in CUMULATIVE.items() if treatment.earlier is not None},
-        "lung_shunt": {lungs["name"]: lungs["shunt"]} if lungs else {},
-    }
-    relative = {one["name"]: one["relative_uncertainty"] for one in tissues}
-    found = []
-    for limit in treatment.limits:
-        subjects = {name: value for name, value in values.get(limit.quantity, {}).items() if value is not None}
-        for name, own in subjects.items():
-            in_gy = limit.unit == "Gy"
-            earlier = before.get(name, 0.0) if limit.quantity in OVER_ALL else 0.0
-            value = own + earlier
-            found.append(
-                {
-                    "subject": name,
-                    "figure": value,
-                    "earlier_gy": earlier if in_gy else None,
-                    "standard_uncertainty": relative[name] * value if in_gy else None,
-                    "met": limit.is_met(value),
-                    "verdict": _verdict(limit, value),
-                    "activity_gbq": max(limit.value - earlier, 0.0) * activity_gbq / own
-                    if in_gy and own > 0.0
-                    else None,
-                    **record(limit),
-                }
-            )
-        if not subjects:
-            found.append(
-                {
-                    "subject": ALL_SESSIONS if limit.quantity in CUMULATIVE.values() else None,
-                    "figure": None,
-                    "earlier_gy": None,
-                    "standard_uncertainty": None,
-                    "met": None,
-                    "verdict": "not judged",
-                    "reason": _missing(limit, treatment),
-                    "activity_gbq": None,
-                    **record(limit),
-                }
-            )
-    return found
-
-
-def _verdict(limit: Limit, value: float) -> str:
-    if limit.role in BINDING_ROLES:
-        return "met" if limit.is_met(value) else "not met"
-    return "shown only"
-
-
-def _missing(limit: Limit, treatment: Treatment) -> str:
-    if limit.quantity in CUMULATIVE.values() and treatment.earlier is None:
-        return "nothing is said of earlier sessions (--earlier)"
-    what = "lungs are" if limit.quantity.startswith("lung") else "perfused volume is"
-    return f"no {what} named" if limit.quantity in QUANTITIES else "no figure"
-
-
 def _terms(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
     """Return the terms of all budgets, each with the least and the most that a tissue which has it has of it."""
     columns: dict[str, list[Term]] = {}
@@ -325,63 +239,3 @@ def _terms(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
         {**asdict(column[0]), "relative": max(values), "least": min(values), "most": max(values)}
         for column, values in spans
     ]
-
-
-def _curve(
-    compared: Sequence[Comparison], limits: Sequence[Mapping[str, Any]], activity_gbq: float, treatment: Treatment
-) -> list[dict[str, Any]]:
-    """Return doses against activity, far enough to see where goals and constraints are reached."""
-    if not activity_gbq > 0.0:
-        return []
-    ends = [one["activity_gbq"] for one in limits if one["role"] in BINDING_ROLES and one["activity_gbq"]]
-    end = 1.15 * max([activity_gbq, *(end for end in ends if end <= FARTHEST * activity_gbq)])
-    means = {one.name: one.voxel.mean_gy for one in compared}
-    values, before = _values(compared, treatment), _before(treatment)
-    apart = not treatment.whole_liver or any(one["quantity"] == "normal_perfused_gy" for one in limits)
-    lowest = min(treatment.tumours, key=lambda name: means[name] + before.get(name, 0.0))
-    own = Row(
-        activity_gbq,
-        tumour_gy=means[lowest],
-        perfused_gy=_only(values["perfused_gy"]),
-        normal_perfused_gy=_only(values["normal_perfused_gy"]) if apart else None,
-        normal_liver_gy=means[NORMAL_LIVER],
-        lung_gy=_only(values["lung_gy"]),
-    )
-    earlier = Row(0.0, before.get(lowest), before.get(treatment.perfused or ""), None, None, None)
-    return [asdict(row) for row in scaled(own, earlier, end)]
-
-
-def _solution(compared: Sequence[Comparison], activity_gbq: float, treatment: Treatment) -> dict[str, Any] | None:
-    """Return the activity for the dose that is aimed at; None without an aim."""
-    if treatment.aim is None:
-        return None
-    quantity, target_gy = treatment.aim
-    means = {
-        name: {one: mean for one, mean in of.items() if mean is not None}
-        for name, of in _values(compared, treatment).items()
-        if of
-    }
-    earlier = earlier_gy(treatment.earlier or ())
-    found = solve_voxels(means, activity_gbq, target_gy, treatment.limits, quantity=quantity, earlier_gy=earlier)
-    return {
-        **answer_record(found),
-        "image_gbq": activity_gbq,
-        "factor": found.factor,
-        "earlier_gy": earlier,
-        "doses": found.doses_gy,
-    }
-
-
-def _values(compared: Sequence[Comparison], treatment: Treatment) -> Mapping[str, dict[str, float | None]]:
-    """Return the figures of this session by quantity and tissue."""
-    return as_values(
-        compared,
-        treatment.tumours,
-        perfused=treatment.perfused,
-        whole_liver=treatment.whole_liver,
-        lungs=treatment.lungs,
-    )
-
-
-def _only(values: Mapping[str, float | None]) -> float | None:
-    return next(iter(values.values()), None)
