@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from benchmarks.problem import demo, water
-from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, BLOCKS_PER_PROCESSOR, ROOM_ASIDE, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, BLOCKS_PER_PROCESSOR, FASTMATH, ROOM_ASIDE, THREADS
+from mcdose.monte_carlo import GPU_BATCH
 
-HISTORIES = 30_000_000
-ROUNDS = 3
+HISTORIES = 60_000_000
+ROUNDS = 2
 
 
 class Variant(NamedTuple):
@@ -31,7 +32,8 @@ class Variant(NamedTuple):
     blocks_by_registers: int = BLOCKS_BY_REGISTERS
     blocks: int = BLOCKS_PER_PROCESSOR
     room_aside: float = ROOM_ASIDE
-    fastmath: bool = False
+    fastmath: bool = FASTMATH
+    batch: int = GPU_BATCH
 
 
 PROBLEMS = {
@@ -42,16 +44,13 @@ PROBLEMS = {
 }
 VARIANTS = {
     "photons on the spot": Variant(room_aside=0.0),
-    "room for half": Variant(room_aside=0.5),
     "room for all photons": Variant(room_aside=1.25),
-    "half the blocks": Variant(blocks=2),
     "twice the blocks": Variant(blocks=10),
-    "registers to 128": Variant(blocks_by_registers=4, blocks=4),
     "registers to 80": Variant(blocks_by_registers=6, blocks=6),
     "registers to 64": Variant(blocks_by_registers=8, blocks=8),
-    "64 threads a block": Variant(threads=64, blocks_by_registers=10, blocks=10),
-    "256 threads a block": Variant(threads=256, blocks_by_registers=2, blocks=2),
-    "approximate functions": Variant(fastmath=True),
+    "exact functions": Variant(fastmath=False),
+    "batches of 2^20": Variant(batch=2**20),
+    "batches of 2^23": Variant(batch=2**23),
 }
 
 
@@ -62,7 +61,7 @@ def compiled(threads: int, blocks_by_registers: int, fastmath: bool) -> Any:
 
     from mcdose.engine import cuda_kernels
 
-    if (threads, blocks_by_registers, fastmath) == (THREADS, BLOCKS_BY_REGISTERS, False):
+    if (threads, blocks_by_registers, fastmath) == (THREADS, BLOCKS_BY_REGISTERS, FASTMATH):
         return cuda_kernels.transport
     bounds = (threads, blocks_by_registers)
     return cuda.jit(cuda_kernels.transport.py_func, lto=False, fastmath=fastmath, launch_bounds=bounds)
@@ -71,6 +70,7 @@ def compiled(threads: int, blocks_by_registers: int, fastmath: bool) -> Any:
 @contextmanager
 def launched_as(variant: Variant) -> Iterator[None]:
     """Let the engine launch the transport so."""
+    from mcdose import monte_carlo
     from mcdose.engine import cuda as engine
     from mcdose.engine import cuda_kernels
 
@@ -78,6 +78,7 @@ def launched_as(variant: Variant) -> Iterator[None]:
     shape = engine.Shape(variant.blocks, variant.room_aside)
     kernel = compiled(variant.threads, variant.blocks_by_registers, variant.fastmath)
     with (
+        mock.patch.object(monte_carlo, "GPU_BATCH", variant.batch),
         mock.patch.object(cuda_kernels, "transport", kernel),
         mock.patch.object(engine, "THREADS", variant.threads),
         mock.patch.object(engine, "open_cuda", lambda devices, work: real(devices, work, shape)),

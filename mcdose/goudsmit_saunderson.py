@@ -5,8 +5,11 @@ angle times the McKinley-Feshbach expansion of the Mott factor; soft collisions 
 and the longitudinal distant ones, up to the cut above which knock-on electrons are followed one by one. Goudsmit
 and Saunderson's series is exact in the angle for a step that loses energy on the way.
 
-Neglects: the Mott factor beyond second Born approximation (within 1 % of partial waves in water from 50 keV to 3
-MeV; 2 % at 20 keV), spin effects
+Positrons (`charge` 1) have the Mott factor with the other sign of the charge, and Bhabha's cross section up to their
+whole energy. They scatter 3 to 4 % less in water, 6 % in bone.
+
+Neglects: the Mott factor beyond second Born approximation (electrons are within 1 % of partial waves in water from 50
+keV to 3 MeV, 2 % low at 20 keV; positrons within 1 % from 0.2 MeV, 2 % high at 50 keV, 3 % at 20 keV), spin effects
 in soft collisions, energy straggling inside a step.
 
 Sources: Goudsmit and Saunderson, Phys. Rev. 57 (1940) 24; Moliere, Z. Naturforsch. 2a (1947) 133; McKinley and
@@ -21,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mcdose.close_collisions import largest_part, shape
 from mcdose.constants import (
     AVOGADRO,
     BOHR_RADIUS,
@@ -85,12 +89,13 @@ def electrons_per_gram(medium: Medium) -> float:
     )
 
 
-def nuclear_moments(medium: Medium, energy: Array) -> Array:
+def nuclear_moments(medium: Medium, energy: Array, charge: int = -1) -> Array:
     """Return the transport coefficients of elastic scattering on nuclei.
 
     Parameters
     ----------
     energy : (n,) MeV
+    charge : -1 for electrons, 1 for positrons
 
     Returns
     -------
@@ -108,17 +113,17 @@ def nuclear_moments(medium: Medium, energy: Array) -> Array:
         z = atom.z
         eta = screening_parameter(z, energy)[:, None]
         half_angle = np.sqrt(x)
-        mott = 1.0 - beta_squared * x + PI * FINE_STRUCTURE * beta * z * half_angle * (1.0 - half_angle)
+        mott = 1.0 - beta_squared * x - charge * PI * FINE_STRUCTURE * beta * z * half_angle * (1.0 - half_angle)
         cross_section += AVOGADRO * fraction / atom.atomic_weight * z**2 * mott / (x + eta) ** 2
     return np.asarray((rutherford * cross_section * weights) @ missing.T)
 
 
-def soft_electron_moments(medium: Medium, energy: Array, cut: float) -> Array:
+def soft_electron_moments(medium: Medium, energy: Array, cut: float, charge: int = -1) -> Array:
     """Return the transport coefficients of inelastic collisions that lose less than `cut` [MeV].
 
     Distant collisions transfer the recoil Q below the mean excitation energy I with dQ / (I Q), close ones lose T
-    between I and the cut (or half of the energy) by Moller's formula, both deflecting as a free electron of that
-    recoil would.
+    between I and the cut (or half of the energy; a positron all of it) by Moller's or Bhabha's formula, both
+    deflecting as a free electron of that recoil would.
 
     Returns
     -------
@@ -138,17 +143,14 @@ def soft_electron_moments(medium: Medium, energy: Array, cut: float) -> Array:
     moments: Array = np.einsum("en,len->el", rate, legendre(ORDERS, x))
 
     # Close: uniform in log T.
-    highest = np.minimum(cut, 0.5 * energy)[:, None]
+    highest = np.minimum(cut, largest_part(charge) * energy)[:, None]
     logs = np.log(highest / excitation)
     transfer = excitation * np.exp(0.5 * logs * (points[None, :] + 1.0))
     kept = energy[:, None] - transfer
     sine_squared = 2.0 * ELECTRON_MASS * transfer / (energy[:, None] * (kept + 2.0 * ELECTRON_MASS))
     x = 0.5 * sine_squared / (1.0 + np.sqrt(1.0 - sine_squared))
     tau = energy[:, None] / ELECTRON_MASS
-    epsilon = transfer / energy[:, None]
-    ratio = epsilon / (1.0 - epsilon)
-    shape = 1.0 + ratio**2 + (tau / (tau + 1.0)) ** 2 * epsilon**2 - (2.0 * tau + 1.0) / (tau + 1.0) ** 2 * ratio
-    rate = constant * shape / transfer * (0.5 * logs * weights)
+    rate = constant * shape(transfer / energy[:, None], tau, charge) / transfer * (0.5 * logs * weights)
     moments += np.einsum("en,len->el", rate, legendre(ORDERS, x))
     return moments
 
@@ -160,16 +162,17 @@ class LossRates(NamedTuple):
     log_rate: Array  # (n, ORDERS) log of 1/MeV, orders 1 .. ORDERS
 
 
-def loss_rates(medium: Medium, energy: Array, cut: float, soft_stopping_power: Array) -> LossRates:
-    """Return how fast a medium scatters electrons while they slow down.
+def loss_rates(medium: Medium, energy: Array, cut: float, soft_stopping_power: Array, charge: int = -1) -> LossRates:
+    """Return how fast a medium scatters electrons or positrons while they slow down.
 
     Parameters
     ----------
     energy : (n,) MeV, ascending
     cut : MeV, knock-on electrons above it are not part of the soft scattering
-    soft_stopping_power : (n,) MeV cm2/g
+    soft_stopping_power : (n,) MeV cm2/g, of the same particles
+    charge : -1 for electrons, 1 for positrons
     """
-    moments = nuclear_moments(medium, energy) + soft_electron_moments(medium, energy, cut)
+    moments = nuclear_moments(medium, energy, charge) + soft_electron_moments(medium, energy, cut, charge)
     return LossRates(np.log(energy), np.log(moments[:, 1:] / soft_stopping_power[:, None]))
 
 

@@ -12,7 +12,7 @@ from mcdose.physics_tables import build, cuts
 from mcdose.source_tables import build_source
 from mcdose.transport.history import follow
 from mcdose.transport.score import FAULTS, Scores
-from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 from mcdose.transport.world import World
 
 SIDE = 7
@@ -61,7 +61,7 @@ def rows_on_cpu(histories, *of):
     source, world, tables, limits = case(*of)
     energies = np.zeros((histories, SIDE**3), np.int64)
     accounts = np.zeros((histories, ACCOUNT), np.int64)
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     faults = np.zeros(FAULTS, np.int64)
     _follow_rows(SEED, source, world, tables, limits, energies, faults, accounts, stack)
     assert not faults.any()

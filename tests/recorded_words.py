@@ -54,14 +54,14 @@ from mcdose.parameters import TransportParameters  # noqa: E402
 from mcdose.physics_tables import build, cuts  # noqa: E402
 from mcdose.transport.history import follow, follow_last  # noqa: E402
 from mcdose.transport.score import FAULTS, Scores  # noqa: E402
-from mcdose.transport.stack import DEPTH, ELECTRON, PHOTON, POSITRON, Stack  # noqa: E402
+from mcdose.transport.stack import DEPTH, ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack  # noqa: E402
 from mcdose.transport.world import Place  # noqa: E402
 
 parameters = TransportParameters(delta_cut_mev=0.01, photon_cut_mev=0.001)
 source, world, _, _ = case("mixed")
 tables = build([medium(name) for name in ("water", "lung", "cortical-bone")], [1.0, 0.26, 1.92], parameters)
 limits = cuts(parameters)
-stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
 scores = Scores(np.zeros(SIDE**3, np.int64), np.zeros(FAULTS, np.int64))
 SEED = np.uint64(5)
 for kind, energy, count in (

@@ -9,6 +9,7 @@ import pytest
 
 from mcdose.constants import AVOGADRO, CLASSICAL_ELECTRON_RADIUS, ELECTRON_MASS, PI
 from mcdose.electron_data import (
+    bhabha_cross_section,
     bremsstrahlung_cross_section,
     bremsstrahlung_shape,
     collision_stopping_power,
@@ -16,6 +17,7 @@ from mcdose.electron_data import (
     density_effect,
     moller_cross_section,
     plasma_energy_ev,
+    positron_radiation,
     radiative_stopping_power,
     soft_radiative_stopping_power,
     total_stopping_power,
@@ -59,6 +61,18 @@ def moller(energy, transfer):
         + ((gamma - 1.0) / gamma) ** 2 / energy**2
         - (2.0 * gamma - 1.0) / gamma**2 / (transfer * rest)
     )
+
+
+def bhabha(energy, transfer):
+    """Bhabha's differential cross section per gram of water [cm2/(g MeV)], in the form of EGS (SLAC-265)."""
+    gamma = 1.0 + energy / ELECTRON_MASS
+    beta2 = 1.0 - 1.0 / gamma**2
+    y, eps = 1.0 / (gamma + 1.0), transfer / energy
+    b4 = (1.0 - 2.0 * y) ** 3
+    b3 = b4 + (1.0 - 2.0 * y) ** 2
+    b2 = (1.0 - 2.0 * y) * (3.0 + y**2)
+    front = 2.0 * PI * CLASSICAL_ELECTRON_RADIUS**2 * ELECTRON_MASS * AVOGADRO * WATER.z_over_a / energy**2
+    return front * ((1.0 / (eps * beta2) - (2.0 - y**2)) / eps + b2 - eps * (b3 - eps * b4))
 
 
 def test_check_table_covers_all_media():
@@ -139,6 +153,86 @@ def test_number_of_moller_electrons_is_the_integral_of_the_cross_section(energy,
 
 def test_no_moller_electrons_above_half_the_energy():
     np.testing.assert_array_equal(moller_cross_section(WATER, [0.02, 0.04], 0.02), [0.0, 0.0])
+
+
+# PENELOPE's water (ICRU-90, 0.99821 g/cm3, I = 78 eV): energy [MeV], mass collision stopping power [MeV cm2/g] of
+# electrons and of positrons, from its material file (PENELOPE-2018 by pypenred 1.15.2)
+PENELOPE_WATER = [
+    (0.01, 22.4061, 24.6263),
+    (0.02, 13.0903, 14.1735),
+    (0.05, 6.56524, 6.95540),
+    (0.1, 4.09352, 4.25209),
+    (0.2, 2.77939, 2.82396),
+    (0.5, 2.02494, 2.00500),
+    (1.0, 1.84423, 1.80537),
+    (2.0, 1.82082, 1.77354),
+    (3.0, 1.84364, 1.79366),
+]
+
+
+@pytest.mark.parametrize(("energy", "of_electrons", "of_positrons"), PENELOPE_WATER)
+def test_collision_stopping_power_of_positrons_is_that_of_penelope(energy, of_electrons, of_positrons):
+    """As near as that of electrons: its oscillators are others, and below 50 keV it is not the Bethe formula's."""
+    water = Medium("water-icru90", WATER.composition, 0.99821, 78.0)
+    band = 5e-4 if energy >= 0.02 else 1.5e-3
+    assert float(collision_stopping_power(water, energy)) == pytest.approx(of_electrons, rel=band)
+    assert float(collision_stopping_power(water, energy, charge=1)) == pytest.approx(of_positrons, rel=band)
+
+
+@pytest.mark.parametrize("energy", [0.05, 0.3, 1.0, 2.2])
+@pytest.mark.parametrize("cut", [0.001, 0.01, 0.04])
+def test_positrons_lose_and_knock_on_by_bhabha(energy, cut):
+    above = gauss(lambda w: w * bhabha(energy, w), cut, energy)
+    whole = float(collision_stopping_power(WATER, energy, charge=1))
+    assert float(collision_stopping_power(WATER, energy, cut, 1)) == pytest.approx(whole - above, rel=1e-9)
+    assert float(collision_stopping_power(WATER, energy, energy, 1)) == pytest.approx(whole, rel=1e-12)
+    number = gauss(lambda w: bhabha(energy, w), cut, energy)
+    assert float(bhabha_cross_section(WATER, energy, cut)) == pytest.approx(number, rel=1e-9)
+
+
+def test_restricted_stopping_powers_of_both_charges_meet_at_small_cuts():
+    """Distant collisions know no charge, and both cross sections go as 1/T^2."""
+    energy, cut = np.array([0.1, 1.0, 2.2]), 1e-5
+    electrons, positrons = (collision_stopping_power(WATER, energy, cut, charge) for charge in (-1, 1))
+    np.testing.assert_allclose(positrons, electrons, rtol=1e-4)
+    assert np.all(bhabha_cross_section(WATER, [0.02, 0.01], 0.02) == 0.0)
+
+
+# Radiative stopping power of positrons over that of electrons at 0.01, 0.1, 1 and 3 MeV in PENELOPE's material files of
+# the elements (PENELOPE-2018 by pypenred 1.15.2)
+@pytest.mark.parametrize(
+    ("z", "published"),
+    [
+        (1, (0.9229, 0.9881, 0.9999, 1.0000)),
+        (8, (0.4981, 0.7778, 0.9429, 0.9753)),
+        (20, (0.3035, 0.5559, 0.8246, 0.9072)),
+    ],
+)
+def test_positrons_radiate_less(z, published):
+    energy = np.array([0.01, 0.1, 1.0, 3.0])
+    assert positron_radiation(z, energy) == pytest.approx(published, abs=1e-4)
+    oxygen = Medium("O", {"O": 1.0}, 1.0, 95.0)
+    if z == 8:
+        ratio = radiative_stopping_power(oxygen, energy, 1) / radiative_stopping_power(oxygen, energy)
+        assert ratio == pytest.approx(published, abs=2e-4)
+
+
+def test_positrons_photons_and_soft_radiation_add_up():
+    """Numbers, hard and soft energy of bremsstrahlung are all the electrons' times the same factor."""
+    energy, cut = np.array([0.05, 0.5, 2.0]), 0.01
+    factor = radiative_stopping_power(WATER, energy, 1) / radiative_stopping_power(WATER, energy)
+    assert np.all((factor > 0.5) & (factor < 1.0))
+    for function in (bremsstrahlung_cross_section, soft_radiative_stopping_power):
+        assert function(WATER, energy, cut, 1) == pytest.approx(factor * function(WATER, energy, cut), rel=1e-12)
+
+
+def test_range_of_positrons_is_the_integral_of_their_stopping_power():
+    expected = gauss(lambda t: 1.0 / total_stopping_power(WATER, t, 1), 0.02, 1.9)
+    assert float(np.diff(csda_range(WATER, [0.02, 1.9], 1))[0]) == pytest.approx(expected, rel=1e-6)
+    ratio = csda_range(WATER, [0.1, 0.6, 1.9], 1) / csda_range(WATER, [0.1, 0.6, 1.9])
+    assert np.all(np.diff(ratio) > 0.0)
+    assert ratio[0] < 0.96
+    assert ratio[2] > 1.01
 
 
 def test_bremsstrahlung_shape_has_unit_integral_between_its_rows_too():

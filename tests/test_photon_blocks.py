@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 from conftest import MEDIA
-from draws import SEED
+from draws import FOLLOWED, SEED
 from scipy import stats
 
 import mcdose
@@ -21,7 +21,7 @@ from mcdose.physics_tables import build
 from mcdose.problem import check_problem
 from mcdose.transport.photon import fly
 from mcdose.transport.score import FAULTS, Scores
-from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 from mcdose.transport.tables import TOTAL
 from mcdose.transport.world import BLOCK_SIDE, NO_BLOCKS, Place, World, flown, jumped
 
@@ -130,14 +130,14 @@ def test_a_flight_in_equal_blocks_is_one_straight_flight(speckled):
 
 
 @numba.njit
-def follow_photons(energy, start, u, v, w, world, tables, scores, stack, count, seed):
+def follow_photons(energy, start, u, v, w, world, tables, cuts, scores, stack, count, seed):
     """Follow photons one by one, drop what they set in motion; return the quanta that left and how many got out."""
     quanta_out = np.int64(0)
     out = 0
     left = 0
     for i in range(count):
         key = Key(seed, np.uint64(i), np.uint32(1))
-        depth, escaped = fly(energy, start, u, v, w, world, tables, scores, stack, np.int32(0), key)
+        depth, escaped = fly(energy, start, u, v, w, world, tables, cuts, scores, stack, np.int32(0), key)
         quanta_out += escaped
         out += escaped > 0
         left += depth
@@ -163,7 +163,7 @@ def test_absorption_in_slabs_is_exponential(energy, by_blocks):
     tables = build(problem.media, problem.largest_density, TransportParameters())
     world = world_of(problem, photon_blocks(problem, tables, np.inf if by_blocks else 0.0))
     assert (world.blocks.size > 1) == by_blocks
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     scores = Scores(np.zeros(density.size, np.int64), np.zeros(FAULTS, np.int64))
     slope = 0.02  # off the axis, so that sides of every kind are crossed
     u, v = np.float32(np.sqrt(1.0 - slope**2)), np.float32(slope)
@@ -171,8 +171,8 @@ def test_absorption_in_slabs_is_exponential(energy, by_blocks):
     start = Place(np.int32(2), np.int32(5), np.int32(0), np.float32(0.5), np.float32(0.5), np.float32(0.0))
     count = 100_000
     found, out, left = follow_photons(
-        np.float32(energy), start, u, v, np.float32(0.0), world, only(tables, "photoelectric"), scores, stack, count,
-        SEED,
+        np.float32(energy), start, u, v, np.float32(0.0), world, only(tables, "photoelectric"), FOLLOWED, scores,
+        stack, count, SEED,
     )  # fmt: skip
     total = np.array([float(mass_attenuation(medium(name), energy).total) for name in MEDIA])
     depth = (total[layers[:, 0].astype(int)] * layers[:, 1]).sum() * 0.4 / u
@@ -191,13 +191,13 @@ def test_coherent_scattering_leaves_no_energy(energy, by_blocks, speckled):
     """A photon that meets nothing else keeps its energy to the last quantum, however often it turns."""
     problem, tables = speckled
     world = world_of(problem, photon_blocks(problem, tables, np.inf if by_blocks else 0.0))
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     scores = Scores(np.zeros(problem.density.size, np.int64), np.zeros(FAULTS, np.int64))
     start = Place(*[np.int32(9)] * 3, *[np.float32(0.5)] * 3)
     direction = (np.float32(0.48), np.float32(-0.64), np.float32(0.6))
     count = 2000
     found, out, left = follow_photons(
-        np.float32(energy), start, *direction, world, only(tables, "coherent"), scores, stack, count, SEED
+        np.float32(energy), start, *direction, world, only(tables, "coherent"), FOLLOWED, scores, stack, count, SEED
     )
     assert out == count
     assert left == 0

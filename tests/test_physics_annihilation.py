@@ -89,7 +89,7 @@ def in_flight(name):
     water = medium("water")
     spectrum = nuclide(name).positron_spectrum
     energies = np.geomspace(0.002, spectrum.energies_mev[-1], 4000)
-    rate = annihilation_cross_section(water, energies) / total_stopping_power(water, energies)
+    rate = annihilation_cross_section(water, energies) / total_stopping_power(water, energies, 1)
     below = np.concatenate([[0.0], integrate.cumulative_trapezoid(rate, energies)])
     survived = np.exp(-np.interp(spectrum.energies_mev, energies, below))
     density = spectrum.density_per_mev

@@ -75,6 +75,23 @@ def test_soft_variance_is_the_second_moment_of_moller_and_what_binding_adds(name
     assert soft_variance(medium(name), energies, cut) == pytest.approx(free + bound, rel=1e-6)
 
 
+@pytest.mark.parametrize("cut", [0.01, 0.1, 0.5])
+def test_soft_variance_of_positrons_is_the_second_moment_of_bhabha_and_what_binding_adds(cut):
+    """Bhabha's cross section in the form of EGS (SLAC-265), up to the whole energy."""
+    water, energies = medium("water"), np.array([0.01, 0.09, 0.11, 0.5, 1.0, 3.0])
+    free = []
+    for energy in energies:
+        gamma = 1.0 + energy / ELECTRON_MASS
+        beta_squared, y = 1.0 - 1.0 / gamma**2, 1.0 / (gamma + 1.0)
+        b4 = (1.0 - 2.0 * y) ** 3
+        terms = (1.0 / beta_squared, y**2 - 2.0, (1.0 - 2.0 * y) * (3.0 + y**2), -b4 - (1.0 - 2.0 * y) ** 2, b4)
+        largest = min(cut / energy, 1.0)
+        moment = sum(term * largest ** (k + 1) / (k + 1) for k, term in enumerate(terms))
+        free.append(2.0 * np.pi * CLASSICAL_ELECTRON_RADIUS**2 * ELECTRON_MASS * energy * moment)
+    expected = np.array(free) * electrons_per_gram(water) + binding_variance(water, energies)
+    assert soft_variance(water, energies, cut, 1) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["water", "cortical-bone"])
 @pytest.mark.parametrize("energy", [0.02, 0.1, 0.5, 2.0])
 def test_binding_variance_by_quadrature_over_the_oscillators(name, energy):

@@ -14,7 +14,7 @@ from mcdose.transport.history import follow
 from mcdose.transport.score import FAULTS, Scores
 from mcdose.transport.shells import Shells
 from mcdose.transport.source import PointSource, Source
-from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 from mcdose.transport.world import World
 
 
@@ -38,14 +38,23 @@ def collect(dispatcher, arguments, found):
 SEAMS = {
     function: k
     for k, function in enumerate(
-        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.flown)
+        (
+            geometry.cell,
+            geometry.advanced,
+            geometry.to_boundary,
+            geometry.across,
+            geometry.flown,
+            geometry.clearance,
+        )
     )
 }
-SEAMS[source.decay] = -1
+SEAMS[source.decay] = SEAMS[source.first_above] = -1
 
 
 def answer(seam, arguments):
     """Return the function that a seam of `transport.geometry` or `transport.source` calls for these types."""
+    if seam is source.first_above:
+        return source._by_counting
     if seam is source.decay:
         return source.decay_at_centre if arguments[0].instance_class is source.PointSource else source.decay_in_voxel
     return geometry._answers(arguments[0].instance_class)[SEAMS[seam]]
@@ -69,7 +78,7 @@ def history(request, three_media):
         edges = np.linspace(0.0, 1.2, cells + 1).astype(np.float32)
         world = Shells(edges, np.float32(0.01), world.density, world.medium)
         decays = PointSource(*emitted)
-    stack = Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32))
+    stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
     arguments = (np.uint64(1), np.uint64(2), decays, world, three_media, cuts(TransportParameters()), scores, stack)
     account = follow(*arguments)
@@ -94,6 +103,7 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "electron.slow_down",
         "electron.collide",
         "electron.annihilate",
+        "photon.ends_here",
         "photon.fly",
         "stack.push",
         "score.quanta",
@@ -103,7 +113,9 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "history.follow_last",
     }
     voxels = {
+        "source._by_counting",
         "source.decay_in_voxel",
+        "world.clearance",
         "world.to_face",
         "world.across_face",
         "world.advanced",
@@ -111,6 +123,7 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "world.flown",
     }
     shells = {
+        "shells.clearance",
         "source.decay_at_centre",
         "shells.to_boundary",
         "shells.across",

@@ -14,7 +14,7 @@ from mcdose.parameters import TransportParameters
 from mcdose.physics_tables import build, cuts
 from mcdose.transport.history import follow_last
 from mcdose.transport.score import FAULTS, FLIGHT_LIMIT_REACHED, STACK_FULL, Scores, quanta
-from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, Stack, push
+from mcdose.transport.stack import ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack, push
 from mcdose.transport.world import Place
 
 FINE = TransportParameters(delta_cut_mev=0.005, photon_cut_mev=0.001)
@@ -47,7 +47,7 @@ def test_a_full_stack_keeps_the_balance(kind, energy, depth):
     _, world, _, _ = case("mixed")
     tables = build([medium(name) for name in ("water", "lung", "cortical-bone")], [1.0, 0.26, 1.92], FINE)
     scores = Scores(np.zeros(SIDE**3, np.int64), np.zeros(FAULTS, np.int64))
-    stack = Stack(np.zeros((depth, 5), np.int32), np.zeros((depth, 7), np.float32))
+    stack = Stack(np.zeros((depth, INTEGERS), np.int32), np.zeros((depth, REALS), np.float32))
     count = 3000
     left = escaped(count, kind, np.float32(energy), world, tables, cuts(FINE), scores, stack)
     started = int(quanta(np.float32(energy)))

@@ -48,6 +48,7 @@ def arguments() -> dict[str, tuple[Any, ...]]:
     from mcdose.transport.score import Scores
     from mcdose.transport.shells import Shells
     from mcdose.transport.source import PointSource
+    from mcdose.transport.stack import INTEGERS, REALS
     from mcdose.transport.world import World
 
     parameters = TransportParameters()
@@ -58,7 +59,7 @@ def arguments() -> dict[str, tuple[Any, ...]]:
     words, media = np.zeros(8, np.uint64), np.zeros(8, np.uint8)
     world = World(*[np.int32(2)] * 3, *[np.float32(1.0)] * 4, reals, media)
     shells = Shells(reals, np.float32(1.0), reals, media)
-    aside = Aside(np.zeros((8, 5), np.int32), np.zeros((8, 7), np.float32), words, longs)
+    aside = Aside(np.zeros((8, INTEGERS), np.int32), np.zeros((8, REALS), np.float32), words, longs)
     scores = Scores(longs, longs)
     sums = Sums(words, np.zeros(8, np.int16), words, np.zeros(8, np.uint32))
     voxels = Voxels(reals, media, doubles, np.float32(0.0), np.float64(1.0))

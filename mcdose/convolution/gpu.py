@@ -38,13 +38,24 @@ def run(
     source on the host is sent block by block, and its results come back block by block.
     """
     with on_device(int(device.removeprefix("cuda:"))):
+        spectrum = _spectrum(kernel, plan.periods, dtype)
         for z in plan.blocks:
-            values = _block(source, kernel, (z, plan.y, plan.x), dtype, floor)
+            values = _block(source, spectrum, (z, plan.y, plan.x), dtype, floor)
             deliver(z.result, plan.y.result, plan.x.result, values if on_gpu(source) else values.get())
             del values
 
 
-def _block(source: Any, kernel: EvenKernel, spans: tuple[Span, Span, Span], dtype: np.dtype[Any], floor: float) -> Any:
+def _spectrum(kernel: EvenKernel, periods: tuple[int, int, int], dtype: np.dtype[Any]) -> Any:
+    """Return what `EvenKernel.spectrum` does, made on the device."""
+    octant = np.pad(kernel.octant[tuple(slice(0, period // 2) for period in periods)], (0, 1))  # zeros beyond its reach
+    whole = cupy.asarray(octant.astype(dtype))
+    for axis, period in enumerate(periods):
+        whole = whole.take(cupy.asarray(np.minimum(folded(period), octant.shape[axis] - 1)), axis=axis)
+    spectrum = fft.rfftn(whole, plan=fft.get_fft_plan(whole, value_type="R2C"))
+    return spectrum[: periods[0] // 2 + 1, : periods[1] // 2 + 1].real.copy()
+
+
+def _block(source: Any, of_kernel: Any, spans: tuple[Span, Span, Span], dtype: np.dtype[Any], floor: float) -> Any:
     """Return the results of a block, on the device."""
     z, y, x = spans
     periods = (z.period, y.period, x.period)
@@ -53,7 +64,7 @@ def _block(source: Any, kernel: EvenKernel, spans: tuple[Span, Span, Span], dtyp
     padded[part] = cupy.asarray(source[z.source, y.source, x.source])
     spectrum = fft.rfftn(padded, plan=fft.get_fft_plan(padded, value_type="R2C"))
     del padded
-    lines = cupy.asarray(kernel.spectrum(periods, dtype)).take(cupy.asarray(folded(y.period)), axis=1)
+    lines = of_kernel.take(cupy.asarray(folded(y.period)), axis=1)
     for k, place in enumerate(folded(z.period)):
         spectrum[k] *= lines[place]
     del lines

@@ -24,7 +24,7 @@ from mcdose.regions import Region, region_energy
 from mcdose.tally import Tally
 from mcdose.transport.history import follow
 from mcdose.transport.score import FAULTS, Scores
-from mcdose.transport.stack import DEPTH, Stack
+from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 
 log = logging.getLogger("mcdose")
 
@@ -181,7 +181,9 @@ def host_maps(
 
 def new_workspace() -> tuple[Stack, NDArray[np.int64]]:
     """Return what one thread needs for itself: a stack and an account."""
-    return Stack(np.zeros((DEPTH, 5), np.int32), np.zeros((DEPTH, 7), np.float32)), np.zeros(ACCOUNT, np.int64)
+    return Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32)), np.zeros(
+        ACCOUNT, np.int64
+    )
 
 
 def cpu_name() -> str:

@@ -29,6 +29,7 @@ from mcdose.fault import added
 from mcdose.regions import Region
 from mcdose.tally import BYTES
 from mcdose.transport.score import FAULTS, Scores
+from mcdose.transport.stack import INTEGERS, REALS
 
 log = logging.getLogger("mcdose")
 
@@ -303,8 +304,8 @@ def free_pools(numbers: Sequence[int]) -> None:
 def _aside(room: int) -> kernels.Aside:
     """Return places for so many photons."""
     return kernels.Aside(
-        cupy.empty((room, 5), np.int32),
-        cupy.empty((room, 7), np.float32),
+        cupy.empty((room, INTEGERS), np.int32),
+        cupy.empty((room, REALS), np.float32),
         cupy.empty(room, np.uint64),
         cupy.zeros(1, np.int64),
     )

@@ -15,18 +15,24 @@ from numba import cuda
 from numba.cuda.extending import overload
 
 from mcdose.checksum import mixed
-from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, FASTMATH, THREADS
 from mcdose.engine.work import EMITTED, ESCAPED, FLIGHTS, FOLLOWED
 from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
+from mcdose.physics.random import Key
 from mcdose.source_tables import line_words
 from mcdose.tally import flush_voxel, voxel_variance
-from mcdose.transport.history import begin, follow, follow_last
+from mcdose.transport.electron import FLIGHT_LIMIT as ELECTRON_FLIGHT_LIMIT
+from mcdose.transport.electron import electron_flight, electron_that_moves, finish, photon_that_moves
+from mcdose.transport.history import begin, follow
+from mcdose.transport.photon import FLIGHT_LIMIT as PHOTON_FLIGHT_LIMIT
+from mcdose.transport.photon import lose, photon_flight
 from mcdose.transport.score import Scores, score
-from mcdose.transport.stack import DEPTH, PHOTON, Stack
+from mcdose.transport.stack import DEPTH, GONE, INTEGERS, MOVES, NOTHING, PHOTON, REALS, Stack, pop
+from mcdose.transport.world import Place
 
 # Registers are limited so that a multiprocessor holds so many blocks.
-history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS))
+history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS), fastmath=FASTMATH)
 
 
 @overload(score, target="cuda")
@@ -37,8 +43,8 @@ def _score_on_gpu(numbers, index, amount):  # type: ignore[no-untyped-def]
 class Aside(NamedTuple):
     """Photons that wait for a launch of their own."""
 
-    integers: Any  # (room, 5) int32, see `transport.stack`
-    reals: Any  # (room, 7) float32
+    integers: Any  # (room, INTEGERS) int32, see `transport.stack`
+    reals: Any  # (room, REALS) float32
     histories: Any  # (room,) uint64
     counters: Any  # (1,) int64: photons that asked for a place
 
@@ -46,9 +52,9 @@ class Aside(NamedTuple):
 @compiled
 def set_aside(aside, place, stack, depth, history):  # type: ignore[no-untyped-def]
     """Copy the last particle of the stack to a place among those set aside."""
-    for k in range(5):
+    for k in range(INTEGERS):
         aside.integers[place, k] = stack.integers[depth - 1, k]
-    for k in range(7):
+    for k in range(REALS):
         aside.reals[place, k] = stack.reals[depth - 1, k]
     aside.histories[place] = history
 
@@ -56,9 +62,9 @@ def set_aside(aside, place, stack, depth, history):  # type: ignore[no-untyped-d
 @compiled
 def take_back(aside, place, stack):  # type: ignore[no-untyped-def]
     """Put a particle that was set aside on the empty stack."""
-    for k in range(5):
+    for k in range(INTEGERS):
         stack.integers[0, k] = aside.integers[place, k]
-    for k in range(7):
+    for k in range(REALS):
         stack.reals[0, k] = aside.reals[place, k]
 
 
@@ -72,35 +78,75 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
     bring forth. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle: sums kept in registers to
     the end would take a quarter of them.
     """
-    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    stack = Stack(cuda.local.array((DEPTH, INTEGERS), np.int32), cuda.local.array((DEPTH, REALS), np.float32))
     room = aside.histories.shape[0]
     if resumed == 1:
         count = min(aside.counters[0], room)
         room = 0
     row = cuda.blockIdx.x
+    depth = np.int32(0)
+    history = np.uint64(0)
+    stream = np.uint32(0)
+    flights = np.int32(0)
+    moves = False
+    zero = np.float32(0.0)
+    moving = photon_that_moves(
+        zero, Place(np.int32(0), np.int32(0), np.int32(0), zero, zero, zero), zero, zero, zero, 0
+    )
     while True:
-        offset = cuda.atomic.add(handed, resumed, 1)
-        if offset >= count:
-            break
-        if resumed == 1:
-            take_back(aside, offset, stack)
-            history = aside.histories[offset]
-            depth = np.int32(1)
-        else:
-            history = first + np.uint64(offset)
-            depth, emitted = begin(seed, history, source, world, scores, stack)
-            cuda.atomic.add(accounts, (row, EMITTED), emitted)
-            cuda.atomic.add(accounts, (row, FOLLOWED), 1)
-        while depth > 0:
+        while not moves:
+            if depth == 0:
+                offset = cuda.atomic.add(handed, resumed, 1)
+                if offset >= count:
+                    break
+                if resumed == 1:
+                    take_back(aside, offset, stack)
+                    history = aside.histories[offset]
+                    depth = np.int32(1)
+                else:
+                    history = first + np.uint64(offset)
+                    depth, emitted = begin(seed, history, source, world, scores, stack)
+                    cuda.atomic.add(accounts, (row, EMITTED), emitted)
+                    cuda.atomic.add(accounts, (row, FOLLOWED), 1)
             if room > 0 and stack.integers[depth - 1, 0] == PHOTON:
                 place = cuda.atomic.add(aside.counters, 0, 1)
                 if place < room:
                     set_aside(aside, place, stack, depth, history)
                     depth = np.int32(depth - 1)
                     continue
-            depth, escaped, flights = follow_last(seed, history, world, tables, cuts, scores, stack, depth)
+            depth = np.int32(depth - 1)
+            kind, energy, at, u, v, w, stream, draw = pop(stack, depth)
+            if kind != NOTHING:
+                moves = True
+                flights = np.int32(0)
+                if kind == PHOTON:
+                    moving = photon_that_moves(energy, at, u, v, w, draw)
+                else:
+                    moving = electron_that_moves(kind, energy, at, u, v, w, world, tables, Key(seed, history, stream))
+        if not moves:
+            break
+        key = Key(seed, history, stream)
+        flights += np.int32(1)
+        if moving.kind == PHOTON:
+            _, energy, at, u, v, w, draw = moving[:7]
+            energy, at, u, v, w, draw, fate, depth, escaped = photon_flight(
+                energy, at, u, v, w, draw, world, tables, cuts, scores, stack, depth, key
+            )
+            moving = photon_that_moves(energy, at, u, v, w, draw)
+            if fate == MOVES and flights == PHOTON_FLIGHT_LIMIT:
+                lose(energy, at, world, scores)
+                fate = np.int32(GONE)
+            counted = np.int32(0)
+        else:
+            moving, fate, depth, escaped = electron_flight(moving, world, tables, cuts, scores, stack, depth, key)
+            if fate != MOVES or flights == ELECTRON_FLIGHT_LIMIT:
+                depth = finish(moving, fate, scores, stack, depth, key)
+                fate = np.int32(GONE)
+            counted = flights
+        if fate != MOVES:
             cuda.atomic.add(accounts, (row, ESCAPED), escaped)
-            cuda.atomic.add(accounts, (row, FLIGHTS), flights)
+            cuda.atomic.add(accounts, (row, FLIGHTS), counted)
+            moves = False
 
 
 @history_launcher
@@ -110,7 +156,7 @@ def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, 
     Block b adds to row b of `energies` (blocks, cells), `faults` (blocks, FAULTS) and `accounts` (blocks, ACCOUNT): a
     few cells that all threads share would make them wait for each other.
     """
-    stack = Stack(cuda.local.array((DEPTH, 5), np.int32), cuda.local.array((DEPTH, 7), np.float32))
+    stack = Stack(cuda.local.array((DEPTH, INTEGERS), np.int32), cuda.local.array((DEPTH, REALS), np.float32))
     row = cuda.blockIdx.x
     scores = Scores(energies[row], faults[row])
     for offset in range(cuda.threadIdx.x, counts[row], cuda.blockDim.x):

@@ -3,6 +3,7 @@
 THREADS = 128  # of a block that follows histories
 BLOCKS_BY_REGISTERS = 5  # of such blocks that a multiprocessor must hold: at most 96 registers a thread
 BLOCKS_PER_PROCESSOR = 5  # of such blocks in a launch: what is resident at once
+FASTMATH = True  # approximate division, root, logarithm and exponential: to about 2^-22
 ROOM_ASIDE = 0.125  # photons set aside, by the histories of a batch; those beyond are followed on the spot
 
 LANES = 256  # threads of a block of every other kernel

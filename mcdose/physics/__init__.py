@@ -3,6 +3,8 @@
 process | file | model | range | neglected
 ---|---|---|---|---
 hard collisions | moller.py | Moller, above the cut | 20 keV to 4 MeV | binding
+hard collisions of positrons | bhabha.py | Bhabha, above the cut | 10 keV to 4 MeV | binding
+annihilation in flight | annihilation.py | Heitler | 10 keV to 4 MeV | binding
 soft loss | straggling.py | Berger-Seltzer restricted, two moments | 10 keV to 4 MeV | skewness in a flight
 multiple scattering | scattering.py | Goudsmit-Saunderson, Rutherford x Mott | 50 keV to 4 MeV | higher Born terms
 bremsstrahlung | bremsstrahlung.py | Seltzer-Berger of water, dipole | 10 keV to 3 MeV | angle-energy correlation

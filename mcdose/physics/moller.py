@@ -53,14 +53,15 @@ def sample_moller(energy, cut, key, draw):
 
 @compiled
 def moller_deflections(energy, transfer):
-    """Return 1 - cos of the polar angles of the faster and of the slower electron (their azimuths are opposite).
+    """Return 1 - cos of the polar angles of what keeps `energy - transfer` and of the electron that takes `transfer`.
 
-    Two-body kinematics with a free electron at rest; energies in MeV.
+    Their azimuths are opposite. Two-body kinematics with a free electron at rest, of electrons and positrons alike;
+    energies in MeV.
     """
     rest = 2.0 * ELECTRON_MASS
     kept = energy - transfer
     square_fast = rest * transfer / (energy * (kept + rest))
     square_slow = rest * kept / (energy * (transfer + rest))
-    fast = square_fast / (1.0 + math.sqrt(1.0 - square_fast))
+    fast = square_fast / (1.0 + math.sqrt(max(0.0, 1.0 - square_fast)))
     slow = square_slow / (1.0 + math.sqrt(max(0.0, 1.0 - square_slow)))
     return fast, slow

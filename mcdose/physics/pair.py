@@ -1,4 +1,4 @@
-"""Pair production and the annihilation of positrons."""
+"""Pair production."""
 
 import math
 

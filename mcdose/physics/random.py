@@ -3,6 +3,7 @@
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11 (2011), Philox4x32-10.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -69,3 +70,12 @@ def uniform_high(word):
 def uniform_low(word):
     """Return a float32 strictly inside (0, 1) from the low 16 bits of a word."""
     return (np.float32(word & np.uint32(0xFFFF)) + 0.5) * 1.52587890625e-05
+
+
+@compiled
+def exponential(word):
+    """Return a float32 from the exponential distribution of mean 1, such as a path in mean free paths.
+
+    Not below zero, also where the device's logarithm is approximate near 1.
+    """
+    return max(-math.log(uniform(word)), 0.0)

@@ -1,4 +1,4 @@
-"""Condensed-history transport of one electron (class II, random hinge).
+"""Condensed-history transport of one electron or positron (class II, random hinge).
 
 A *step* is the path on which the electron softly loses a fixed part of its energy. Its whole deflection happens at
 one point of it, the hinge, which is uniform in the step; so the electron flies straight from hinge to hinge,
@@ -6,25 +6,29 @@ through any number of voxel faces, unless a hard collision comes first. Everythi
 lost: a voxel of another density or medium changes only how many centimetres a MeV is worth. Sources: random hinge,
 Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447; steps decoupled from faces, Sempau, Wilderman,
 Bielajew (DPM), Phys. Med. Biol. 45 (2000) 2263.
+
+A positron is followed in the same way, by the rows of the tables that are its own; it knocks electrons on by Bhabha's
+cross section, and annihilates.
 """
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 
 from mcdose.constants import ELECTRON_MASS
-from mcdose.jit import compiled
+from mcdose.jit import compiled, inlined
 from mcdose.physics.annihilation import photon_deflection, sample_annihilation
+from mcdose.physics.bhabha import sample_bhabha
 from mcdose.physics.bremsstrahlung import sample_dipole, sample_photon_energy
 from mcdose.physics.direction import isotropic, turned
 from mcdose.physics.lookup import column_at, locate
 from mcdose.physics.moller import moller_deflections, sample_moller
-from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
+from mcdose.physics.random import exponential, random_block, uniform, uniform_high, uniform_low
 from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
 from mcdose.transport.geometry import across, advanced, cell, to_boundary
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
-from mcdose.transport.stack import ELECTRON, PHOTON, POSITRON, push
+from mcdose.transport.stack import ELECTRON, GONE, MOVES, PHOTON, POSITRON, STOPPED, push
 from mcdose.transport.tables import (
     ADVANCE_FINE,
     ANGLE_BITS,
@@ -34,18 +38,18 @@ from mcdose.transport.tables import (
     ELECTRON_BITS,
     ELECTRON_LAST,
     ELECTRON_LOW,
-    MOLLER,
+    KNOCK_ON,
     RANGE,
     VARIANCE,
 )
-from mcdose.transport.world import FAR
+from mcdose.transport.world import FAR, Place
 
 FLIGHT_LIMIT = 100_000  # flights of one particle, and faces of one flight; so many flights are counted as a fault
 RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped electron's last energy is spread
 
 
 @compiled
-def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, scores, stack, depth, key, draw):
+def collide(kind, energy, bound, held, place, row, u, v, w, tables, cuts, scores, stack, depth, key, draw):
     """Hard collision: a knock-on electron, a bremsstrahlung photon, or nothing (the bound was above the truth).
 
     Returns
@@ -56,18 +60,21 @@ def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, scores, s
     word_1, word_2, stream, _ = random_block(key, draw)
     draw += 1
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-    moller = column_at(tables.hard, medium, index, inside, MOLLER)
-    radiation = column_at(tables.hard, medium, index, inside, BREMSSTRAHLUNG)
+    knock_on = column_at(tables.hard, row, index, inside, KNOCK_ON)
+    radiation = column_at(tables.hard, row, index, inside, BREMSSTRAHLUNG)
     chosen = uniform(word_1) * bound
-    if chosen < moller and energy > 2.0 * cuts.delta:
-        transfer, draw = sample_moller(energy, cuts.delta, key, draw)
+    if chosen < knock_on and energy > (cuts.delta if kind == POSITRON else 2.0 * cuts.delta):
+        if kind == POSITRON:
+            transfer, draw = sample_bhabha(energy, cuts.delta, key, draw)
+        else:
+            transfer, draw = sample_moller(energy, cuts.delta, key, draw)
         fast, slow = moller_deflections(energy, transfer)
         turn = uniform(word_2)
         opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
         a, b, c = turned(u, v, w, slow, opposite)
         new_depth = push(stack, depth, ELECTRON, transfer, place, a, b, c, stream)
         u, v, w = turned(u, v, w, fast, turn)
-    elif chosen >= moller and chosen < moller + radiation and energy > cuts.photon:
+    elif chosen >= knock_on and chosen < knock_on + radiation and energy > cuts.photon:
         index, inside = locate(energy, ELECTRON_LOW, ANGLE_BITS, ANGLE_LAST)
         transfer, draw = sample_photon_energy(energy, cuts.photon, tables.radiation, index, inside, key, draw)
         one_minus_cosine, turn, draw = sample_dipole(energy, key, draw)
@@ -83,7 +90,7 @@ def collide(energy, bound, held, place, medium, u, v, w, tables, cuts, scores, s
 
 
 @compiled
-def annihilates_in_flight(energy, bound, medium, tables, key, draw):
+def annihilates_in_flight(energy, bound, row, tables, key, draw):
     """Tell whether a hard collision of a positron is its annihilation.
 
     Returns
@@ -93,7 +100,7 @@ def annihilates_in_flight(energy, bound, medium, tables, key, draw):
     """
     word_1, _, _, _ = random_block(key, draw)
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-    part = column_at(tables.hard, medium, index, inside, ANNIHILATION)
+    part = column_at(tables.hard, row, index, inside, ANNIHILATION)
     return uniform(word_1) * bound < part, bound - part, draw + 1
 
 
@@ -132,11 +139,199 @@ def annihilate(place, voxel, scores, stack, depth, key, draw):
     return depth
 
 
+class Moving(NamedTuple):
+    """A particle between two of its flights; a photon has no use for what follows `draw`."""
+
+    kind: np.int32
+    energy: np.float32  # MeV
+    place: Place
+    u: np.float32
+    v: np.float32
+    w: np.float32
+    draw: np.int64  # blocks of random numbers drawn
+    voxel: np.int64
+    density: np.float32  # g/cm3, there
+    row: np.int32  # of the tables, there
+    held: np.int64  # quanta that it brought into this voxel and has not left there yet
+    to_hard: np.float32  # mean free paths to the next hard collision
+    before_hinge: np.float32  # MeV to lose before the hinge: the rest of the last step and the first part of this one
+    first_part: np.float32  # MeV of this step before its hinge, zero when a new step is due
+    last_part: np.float32  # MeV of this step behind its hinge
+    coarse: np.bool_  # the steps are the long ones
+    started: np.bool_  # the step is chosen
+
+
+@inlined
+def photon_that_moves(energy, place, u, v, w, draw):
+    """Return the `Moving` photon."""
+    zero = np.float32(0.0)
+    return Moving(
+        np.int32(PHOTON), energy, place, u, v, w, np.int64(draw),
+        np.int64(0), zero, np.int32(0), np.int64(0), zero, zero, zero, zero, False, False,
+    )  # fmt: skip
+
+
+@inlined
+def row_of(kind, medium, tables):
+    """Return the row of the tables of an electron or positron in a medium."""
+    before = np.int32(tables.electron.shape[0] >> 1) if kind == POSITRON else np.int32(0)
+    return np.int32(before + np.int32(medium))
+
+
+@inlined
+def electron_that_moves(kind, energy, place, u, v, w, world, tables, key):
+    """Return the `Moving` electron or positron, which starts."""
+    voxel = cell(world, place)
+    zero = np.float32(0.0)
+    word_1, _, _, _ = random_block(key, 0)
+    return Moving(
+        kind, energy, place, u, v, w, np.int64(1),
+        voxel, world.density[voxel], row_of(kind, world.medium[voxel], tables), quanta(energy),
+        exponential(word_1), zero, zero, zero, False, False,
+    )  # fmt: skip
+
+
+@inlined
+def electron_flight(electron, world, tables, cuts, scores, stack, depth, key):
+    """Follow an electron for one flight: to its hinge, a hard collision or its end, through any number of voxels.
+
+    Returns
+    -------
+    electron : `Moving`, where the flight ended
+    fate : MOVES, STOPPED or GONE
+    depth : of the stack, which holds the secondaries
+    escaped : quanta that left the grid
+    """
+    kind, energy, place, u, v, w, draw, voxel, density, row, held = electron[:11]
+    to_hard, before_hinge, first_part, last_part, coarse, started = electron[11:]
+    word_1, word_2, word_3, word_4 = random_block(key, draw)
+    draw += 1
+
+    index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+    residual = column_at(tables.electron, row, index, inside, RANGE)
+    size = density * world.smallest
+    stopping_here = energy <= cuts.lowest or residual < cuts.stop * size
+    if not started:
+        coarse = residual < cuts.coarse * size
+        begin = energy - last_part
+        step = begin * (cuts.step_coarse if coarse else cuts.step_fine)
+        first_part = step * uniform_high(word_3)
+        before_hinge = last_part + first_part
+        last_part = step - first_part
+        started = True
+
+    # How far this flight goes, in mean soft loss.
+    hard = False
+    mean_loss = max(before_hinge, 1.0e-9)
+    bound = tables.hard_bound[1 if kind == POSITRON else 0, index + 1]
+    if stopping_here:
+        mean_loss = energy
+    elif to_hard < mean_loss * bound:
+        mean_loss = max(to_hard / bound, 1.0e-9)
+        hard = True
+    else:
+        to_hard -= mean_loss * bound
+
+    middle = energy - 0.5 * mean_loss
+    middle_index, middle_inside = locate(middle, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+    advance = ADVANCE_FINE + (np.int32(1) if coarse else np.int32(0))
+    stopping = column_at(tables.electron, row, middle_index, middle_inside, advance)
+    if stopping_here:
+        stopping *= RESIDUAL_PATH
+        loss = energy
+    else:
+        variance = column_at(tables.electron, row, middle_index, middle_inside, VARIANCE)
+        sampled = sample_loss(mean_loss, variance * mean_loss, uniform_low(word_3), uniform_low(word_4))
+        loss = min(sampled, 0.95 * energy)
+    after = energy - loss
+
+    # Fly, through as many voxels as it takes.
+    fate = MOVES
+    escaped = np.int64(0)
+    left = mean_loss
+    per_mean = loss / mean_loss
+    for _ in range(FLIGHT_LIMIT):
+        rate = density * stopping  # MeV/cm
+        distance = left / rate if rate * FAR > left else FAR
+        ahead, in_cell = advanced(world, place, u, v, w, distance)
+        if in_cell:
+            place = ahead
+            break
+        distance, face = to_boundary(world, place, u, v, w)
+        left = max(left - distance * rate, 0.0)
+        at_face = min(quanta(after + left * per_mean), held)
+        deposit(scores, voxel, held - at_face)
+        held = at_face
+        place, in_grid = across(world, place, u, v, w, distance, face)
+        if not in_grid:
+            fate = GONE
+            escaped = held
+            if kind == POSITRON:
+                escaped += np.int64(2) * quanta(ELECTRON_MASS)
+            break
+        voxel = cell(world, place)
+        density = world.density[voxel]
+        new_row = row_of(kind, world.medium[voxel], tables)
+        if new_row != row:
+            row = new_row
+            stopping = column_at(tables.electron, row, middle_index, middle_inside, advance)
+            if stopping_here:
+                stopping *= RESIDUAL_PATH
+
+    if stopping_here:
+        if fate == MOVES:
+            deposit(scores, voxel, held)
+            fate = STOPPED
+    elif fate == MOVES:
+        energy = after
+        if hard:
+            in_flight = False
+            if kind == POSITRON:
+                in_flight, bound, draw = annihilates_in_flight(energy, bound, row, tables, key, draw)
+            if in_flight:
+                depth = annihilate_in_flight(energy, held, place, voxel, u, v, w, scores, stack, depth, key, draw)
+                fate = GONE
+            else:
+                before = energy
+                depth, draw, energy, held, u, v, w = collide(
+                    kind, energy, bound, held, place, row, u, v, w, tables, cuts, scores, stack, depth, key, draw
+                )
+                word_1, _, _, _ = random_block(key, draw)
+                draw += 1
+                to_hard = exponential(word_1)
+                # What is left of the step keeps its share of the electron's energy.
+                kept = energy / before
+                before_hinge = max(before_hinge - mean_loss, 0.0) * kept
+                first_part *= kept
+                last_part *= kept
+        else:
+            index, inside = locate(energy + first_part, ELECTRON_LOW, ANGLE_BITS, ANGLE_LAST)
+            angles = index + (np.int32(1) if uniform_high(word_4) < inside else np.int32(0))
+            angles += (ANGLE_LAST + 2) * (row + (tables.electron.shape[0] if coarse else 0))
+            u, v, w = turned(u, v, w, sample_deflection(tables.angle, angles, uniform(word_1)), uniform(word_2))
+            started = False
+
+    flown = Moving(
+        kind, energy, place, u, v, w, np.int64(draw), voxel, density, row, held,
+        to_hard, before_hinge, first_part, last_part, coarse, started,
+    )  # fmt: skip
+    return flown, np.int32(fate), depth, escaped
+
+
+@inlined
+def finish(electron, fate, scores, stack, depth, key):
+    """Do what is left when an electron stopped, is gone, or reached the limit of flights; return the stack's depth."""
+    if fate == MOVES:
+        deposit(scores, electron.voxel, electron.held)
+        fault(scores, FLIGHT_LIMIT_REACHED, electron.held)
+    if fate != GONE and electron.kind == POSITRON:
+        depth = annihilate(electron.place, electron.voxel, scores, stack, depth, key, electron.draw)
+    return depth
+
+
 @compiled
 def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key):
-    """Follow an electron (or positron) until it stops or leaves the grid.
-
-    Positrons are taken to lose and scatter as electrons do; they annihilate in flight or at rest.
+    """Follow an electron or positron until it stops, annihilates or leaves the grid.
 
     Returns
     -------
@@ -144,129 +339,12 @@ def slow_down(kind, energy, place, u, v, w, world, tables, cuts, scores, stack, 
     escaped : quanta that left the grid
     flights : number of flights
     """
+    electron = electron_that_moves(kind, energy, place, u, v, w, world, tables, key)
+    fate = np.int32(MOVES)
+    escaped = np.int64(0)
     flights = np.int32(0)
-    voxel = cell(world, place)
-    density = world.density[voxel]
-    medium = np.int32(world.medium[voxel])
-    held = quanta(energy)  # what it brought into this voxel and has not left there yet
-
-    word_1, word_2, word_3, word_4 = random_block(key, 0)
-    draw = np.int32(1)
-    to_hard = -math.log(uniform(word_1))  # mean free paths to the next hard collision
-    before_hinge = 0.0  # MeV to lose before the hinge: the rest of the last step and the first part of this one
-    first_part = 0.0  # MeV of this step before its hinge, zero when a new step is due
-    last_part = 0.0  # MeV of this step behind its hinge
-    coarse = False
-    started = False
-
-    for _ in range(FLIGHT_LIMIT):
+    while fate == MOVES and flights < FLIGHT_LIMIT:
+        electron, fate, depth, escaped = electron_flight(electron, world, tables, cuts, scores, stack, depth, key)
         flights += np.int32(1)
-        word_1, word_2, word_3, word_4 = random_block(key, draw)
-        draw += 1
-
-        index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-        residual = column_at(tables.electron, medium, index, inside, RANGE)
-        size = density * world.smallest
-        stopping_here = energy <= cuts.lowest or residual < cuts.stop * size
-        if not started:
-            coarse = residual < cuts.coarse * size
-            begin = energy - last_part
-            step = begin * (cuts.step_coarse if coarse else cuts.step_fine)
-            first_part = step * uniform_high(word_3)
-            before_hinge = last_part + first_part
-            last_part = step - first_part
-            started = True
-
-        # How far this flight goes, in mean soft loss.
-        hard = False
-        mean_loss = max(before_hinge, 1.0e-9)
-        bound = tables.hard_bound[index + 1]
-        if kind == POSITRON:
-            bound += tables.annihilation_bound[index + 1]
-        if stopping_here:
-            mean_loss = energy
-        elif to_hard < mean_loss * bound:
-            mean_loss = max(to_hard / bound, 1.0e-9)
-            hard = True
-        else:
-            to_hard -= mean_loss * bound
-
-        middle = energy - 0.5 * mean_loss
-        middle_index, middle_inside = locate(middle, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
-        advance = ADVANCE_FINE + (np.int32(1) if coarse else np.int32(0))
-        stopping = column_at(tables.electron, medium, middle_index, middle_inside, advance)
-        if stopping_here:
-            stopping *= RESIDUAL_PATH
-            loss = energy
-        else:
-            variance = column_at(tables.electron, medium, middle_index, middle_inside, VARIANCE)
-            sampled = sample_loss(mean_loss, variance * mean_loss, uniform_low(word_3), uniform_low(word_4))
-            loss = min(sampled, 0.95 * energy)
-        after = energy - loss
-
-        # Fly, through as many voxels as it takes.
-        left = mean_loss
-        per_mean = loss / mean_loss
-        for _ in range(FLIGHT_LIMIT):
-            rate = density * stopping  # MeV/cm
-            distance = left / rate if rate * FAR > left else FAR
-            ahead, in_cell = advanced(world, place, u, v, w, distance)
-            if in_cell:
-                place = ahead
-                break
-            distance, face = to_boundary(world, place, u, v, w)
-            left = max(left - distance * rate, 0.0)
-            at_face = min(quanta(after + left * per_mean), held)
-            deposit(scores, voxel, held - at_face)
-            held = at_face
-            place, in_grid = across(world, place, u, v, w, distance, face)
-            if not in_grid:
-                escaped = held
-                if kind == POSITRON:
-                    escaped += np.int64(2) * quanta(ELECTRON_MASS)
-                return depth, escaped, flights
-            voxel = cell(world, place)
-            density = world.density[voxel]
-            new_medium = np.int32(world.medium[voxel])
-            if new_medium != medium:
-                medium = new_medium
-                stopping = column_at(tables.electron, medium, middle_index, middle_inside, advance)
-                if stopping_here:
-                    stopping *= RESIDUAL_PATH
-
-        if stopping_here:
-            deposit(scores, voxel, held)
-            break
-
-        energy = after
-        if hard:
-            if kind == POSITRON:
-                in_flight, bound, draw = annihilates_in_flight(energy, bound, medium, tables, key, draw)
-                if in_flight:
-                    depth = annihilate_in_flight(energy, held, place, voxel, u, v, w, scores, stack, depth, key, draw)
-                    return depth, np.int64(0), flights
-            before = energy
-            depth, draw, energy, held, u, v, w = collide(
-                energy, bound, held, place, medium, u, v, w, tables, cuts, scores, stack, depth, key, draw
-            )
-            word_1, _, _, _ = random_block(key, draw)
-            draw += 1
-            to_hard = -math.log(uniform(word_1))
-            # What is left of the step keeps its share of the electron's energy.
-            kept = energy / before
-            before_hinge = max(before_hinge - mean_loss, 0.0) * kept
-            first_part *= kept
-            last_part *= kept
-        else:
-            index, inside = locate(energy + first_part, ELECTRON_LOW, ANGLE_BITS, ANGLE_LAST)
-            row = index + (np.int32(1) if uniform_high(word_4) < inside else np.int32(0))
-            row += (ANGLE_LAST + 2) * (medium + (tables.electron.shape[0] if coarse else 0))
-            u, v, w = turned(u, v, w, sample_deflection(tables.angle, row, uniform(word_1)), uniform(word_2))
-            started = False
-    else:
-        deposit(scores, voxel, held)
-        fault(scores, FLIGHT_LIMIT_REACHED, held)
-
-    if kind == POSITRON:
-        depth = annihilate(place, voxel, scores, stack, depth, key, draw)
-    return depth, np.int64(0), flights
+    depth = finish(electron, fate, scores, stack, depth, key)
+    return depth, escaped, flights

@@ -15,7 +15,7 @@ PHOTON_LAST = (PHOTON_HIGH - PHOTON_LOW) * 2**PHOTON_BITS - 1
 # Columns of `Tables.electron`
 RANGE, VARIANCE, ADVANCE_FINE, ADVANCE_COARSE = 0, 1, 2, 3
 # Columns of `Tables.hard`
-MOLLER, BREMSSTRAHLUNG, ANNIHILATION = 0, 1, 2
+KNOCK_ON, BREMSSTRAHLUNG, ANNIHILATION = 0, 1, 2
 # Columns of `Tables.photon`: each includes those before it; the last adds coherent scattering
 PHOTOELECTRIC, WITH_PAIR, WITH_COMPTON, TOTAL = 0, 1, 2, 3
 
@@ -23,18 +23,18 @@ PHOTOELECTRIC, WITH_PAIR, WITH_COMPTON, TOTAL = 0, 1, 2, 3
 class Tables(NamedTuple):
     """Physics of the media in use; every array is float32."""
 
-    electron: Any  # (media, nodes, 4) residual range [g/cm2], variance per MeV of soft loss [MeV], and the
+    # Rows of `electron`, `hard` and `angle`: electrons in every medium, then positrons in every medium.
+    electron: Any  # (rows, nodes, 4) residual range [g/cm2], variance per MeV of soft loss [MeV], and the
     # soft loss per straight advance [MeV cm2/g] in fine and in coarse steps
-    hard: Any  # (media, nodes, 3) Moller, bremsstrahlung above the cuts, annihilations in flight, per MeV of soft loss
-    hard_bound: (
-        Any  # (nodes,) no less than the first two together of any medium at any energy up to the node's, per MeV
-    )
-    annihilation_bound: Any  # (nodes,) the same of the third, which positrons add
-    angle: Any  # (2 media angle_nodes, n + 2) deflection of a step: fine steps of all media, then coarse ones
+    hard: Any  # (rows, nodes, 3) knock-on electrons (Moller or Bhabha), bremsstrahlung above the cuts, annihilations in
+    # flight, per MeV of soft loss
+    hard_bound: Any  # (2, nodes) of electrons and of positrons: no less than the sum of the three in any medium at any
+    # energy up to the node's, per MeV
+    angle: Any  # (2 rows angle_nodes, n + 2) deflection of a step: fine steps of all rows, then coarse ones
     radiation: Any  # (angle_nodes, n + 1) k dN/dk of bremsstrahlung
     photon: Any  # (media, nodes, 4) cumulative attenuation [cm2/g]
     photon_bound: Any  # (nodes,) no less than density times attenuation of any voxel, 1/cm
-    binding: Any  # (media, n + 1) S(x)/Z
+    compton: Any  # (media, nodes, n + 1) 1 - cos of incoherent scattering, see `physics.compton`
     form_factor: Any  # (media, n, 3) x^2, F^2 and its integral over x^2, see `physics.rayleigh`
 
 
