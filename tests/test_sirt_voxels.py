@@ -89,10 +89,10 @@ def kept(kernel, mask, side_mm, samples=400_000):
 
 @pytest.fixture(scope="module")
 def large():
-    """Liver of 5.6 L in a body, with a tumour of half a litre that takes up twice as much; even uptake in each."""
+    """Liver of 5.6 L in a body, with a tumour of half a litre that takes up half as much again; even uptake in each."""
     grid = Grid((52, 52, 52), (5.0,) * 3)
     liver, tumour = ball(grid, (127.5,) * 3, 110.0), ball(grid, (127.5, 110.0, 127.5), 50.0)
-    activity = 4e4 * liver + 4e4 * tumour
+    activity = 4e4 * liver + 2e4 * tumour
     return water(grid.shape, 5.0, activity, {"liver": liver, "T": tumour})
 
 
@@ -107,10 +107,10 @@ def test_even_uptake_without_motion_of_energy_is_exact(large):
 
 
 def test_even_uptake_agrees_within_3_percent_where_little_leaves(large):
-    found = tissues(large, treatment(perfused="liver"))
+    found = tissues(large, treatment(perfused="liver"), histories=1_000_000)
     for one in found.values():
         assert abs(one["difference"]) < 0.03, one["name"]
-    assert found["T"]["difference"] > 0.01  # half of what is in the tumour is over what surrounds it, and leaves
+    assert found["T"]["difference"] > 0.01  # a third of what is in the tumour is over what surrounds it, and leaves
 
 
 def test_where_the_tumour_is_as_the_liver_there_is_no_difference_in_it(large):
@@ -150,14 +150,14 @@ def test_lung_beside_the_liver_gets_what_crosses_the_plane(kernel):
     activity = np.where(lung, 10.0, 1e4)
     density = np.where(lung, lung_density, 1.0)
     case = water(shape, side, activity, {"liver": ~lung, "T": tumour, "lungs": lung}, density)
-    found = tissues(case, treatment(lungs="lungs"))["lungs"]
+    found = tissues(case, treatment(lungs="lungs"), histories=2_000_000)["lungs"]
     near = kernel[0] < 15.0  # electrons; what bremsstrahlung carries further leaves this small field
     mean_cm = 0.1 * float(kernel[0][near] @ kernel[1][near])
     decays = mcdose.activity_to_tia(1e4, "Y-90") / (0.1 * side) ** 3  # per cm3
     joule = decays * mcdose.nuclide("Y-90").gy_kg_per_gbq / mcdose.activity_to_tia(1e9, "Y-90") * mean_cm / 4.0
     depth_cm = 0.1 * side * 12
     expected = joule / (lung_density * depth_cm * 1e-3) + found["compartment_gy"]
-    assert found["voxel"]["mean_gy"] == pytest.approx(expected, rel=0.05)
+    assert found["voxel"]["mean_gy"] == pytest.approx(expected, rel=0.03 + 3.0 * found["noise"])
     assert found["difference"] < -0.5
     assert found["retained"] > 2.0
     assert "dome" in found["why"]
