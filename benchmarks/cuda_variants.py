@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from benchmarks.problem import demo, water
-from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, BLOCKS_PER_PROCESSOR, FASTMATH, ROOM_ASIDE, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, BLOCKS_PER_PROCESSOR, ROOM_ASIDE, THREADS
+from mcdose.monte_carlo import GPU_BATCH
 
 HISTORIES = 60_000_000
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Variant(NamedTuple):
@@ -31,7 +32,8 @@ class Variant(NamedTuple):
     blocks_by_registers: int = BLOCKS_BY_REGISTERS
     blocks: int = BLOCKS_PER_PROCESSOR
     room_aside: float = ROOM_ASIDE
-    fastmath: bool = FASTMATH
+    fastmath: bool = False
+    batch: int = GPU_BATCH
 
 
 PROBLEMS = {
@@ -43,11 +45,12 @@ PROBLEMS = {
 VARIANTS = {
     "photons on the spot": Variant(room_aside=0.0),
     "room for all photons": Variant(room_aside=1.25),
-    "twice the blocks": Variant(blocks=10),
-    "registers to 128": Variant(blocks_by_registers=4, blocks=4),
-    "registers to 80": Variant(blocks_by_registers=6, blocks=6),
+    "twice the blocks": Variant(blocks=12),
+    "registers to 96": Variant(blocks_by_registers=5, blocks=5),
     "registers to 64": Variant(blocks_by_registers=8, blocks=8),
-    "exact functions": Variant(fastmath=False),
+    "approximate functions": Variant(fastmath=True),
+    "batches of 2^22": Variant(batch=2**22),
+    "batches of 2^24": Variant(batch=2**24),
 }
 
 
@@ -58,7 +61,7 @@ def compiled(threads: int, blocks_by_registers: int, fastmath: bool) -> Any:
 
     from mcdose.engine import cuda_kernels
 
-    if (threads, blocks_by_registers, fastmath) == (THREADS, BLOCKS_BY_REGISTERS, FASTMATH):
+    if (threads, blocks_by_registers, fastmath) == (THREADS, BLOCKS_BY_REGISTERS, False):
         return cuda_kernels.transport
     bounds = (threads, blocks_by_registers)
     return cuda.jit(cuda_kernels.transport.py_func, lto=False, fastmath=fastmath, launch_bounds=bounds)
@@ -67,6 +70,7 @@ def compiled(threads: int, blocks_by_registers: int, fastmath: bool) -> Any:
 @contextmanager
 def launched_as(variant: Variant) -> Iterator[None]:
     """Let the engine launch the transport so."""
+    from mcdose import monte_carlo
     from mcdose.engine import cuda as engine
     from mcdose.engine import cuda_kernels
 
@@ -74,6 +78,7 @@ def launched_as(variant: Variant) -> Iterator[None]:
     shape = engine.Shape(variant.blocks, variant.room_aside)
     kernel = compiled(variant.threads, variant.blocks_by_registers, variant.fastmath)
     with (
+        mock.patch.object(monte_carlo, "GPU_BATCH", variant.batch),
         mock.patch.object(cuda_kernels, "transport", kernel),
         mock.patch.object(engine, "THREADS", variant.threads),
         mock.patch.object(engine, "open_cuda", lambda devices, work: real(devices, work, shape)),

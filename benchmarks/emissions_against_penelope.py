@@ -1,11 +1,12 @@
-"""Speed with all emissions of a nuclide, and with its photons alone beside PENELOPE in the same run.
+"""Speed with all emissions of a nuclide beside PENELOPE in the same run, and with photons alone.
 
-    python -m benchmarks.emissions_against_penelope [--repeats 3] [--output FILE.json]
+    python -m benchmarks.emissions_against_penelope [--nuclides NAME ...] [--repeats 3] [--output FILE.json]
 
-The problem is that of `benchmarks.problem`: 64^3 voxels of 3 mm water, the source spread evenly over them. First every
-nuclide alone: histories (emissions) and decays per second of processor time. Then photons of Tc-99m, I-131 and Lu-177
-in both codes, taken alternately on one core; the time of a run of a few histories (tables, reading, set-up) is
-subtracted. Where a CUDA device works both are run on it too, by wall time, beside the same core of PENELOPE.
+The problem is that of `benchmarks.problem`: 64^3 voxels of 3 mm water, the source spread evenly over them; the dose of
+every voxel is tallied. mcdose follows all emissions of a nuclide; PENELOPE its electrons, its positrons and its photons
+one after the other, and its time for a decay is that of each kind by its number per decay. Then photons of Tc-99m,
+I-131 and Lu-177 alone. All on one core, taken alternately; the time of a run of a few histories (tables, reading,
+set-up) is subtracted. Where a CUDA device works mcdose runs on it too, by wall time, beside the same core of PENELOPE.
 """
 
 from __future__ import annotations
@@ -39,25 +40,32 @@ PILOT = 20_000_000  # histories that fill a GPU
 PHOTON_EMITTERS = ("Tc-99m", "I-131", "Lu-177")
 
 
-class Photons:
-    """PENELOPE with the photons of a nuclide; the dose of every voxel is tallied, as mcdose does."""
+class Emitted:
+    """PENELOPE with the emissions of one kind of a nuclide.
 
-    def __init__(self, name: str) -> None:
+    Parameters
+    ----------
+    name : of the nuclide
+    kind : "photons", "electrons" or "positrons"
+    """
+
+    def __init__(self, name: str, kind: str) -> None:
         from pyPenred import simulation
 
         self._simulation = simulation
-        self._name = name
-        spectrum_file(name, "photons", Path(f"{name}.spc"))
+        self._particle = {"photons": "gamma", "electrons": "electron", "positrons": "positron"}[kind]
+        self._spectrum = Path(f"{name}-{kind}.spc")
+        self.per_decay, _ = spectrum_file(name, kind, self._spectrum)
 
     def run(self, histories: int, seed: int) -> float:
-        """Run so many photons; return the energy deposited by each, MeV."""
+        """Run so many histories; return the energy deposited by each, MeV."""
         side = VOXELS * VOXEL_MM / 10.0
         simulator = self._simulation.create()
         text = CONFIGURATION + DOSE_TALLY
         simulator.configFromString(
             text.format(
-                particle="gamma",
-                spectrum=f"{self._name}.spc",
+                particle=self._particle,
+                spectrum=self._spectrum,
                 photon_cut="1.0e3",
                 histories=float(histories),
                 side=side,
@@ -70,10 +78,30 @@ class Photons:
         ((tally,),) = simulator.getResults().values()
         return float(np.asarray(tally.data()[0]).sum()) * 1e-6 * (VOXEL_MM / 10.0) ** 3
 
+    def timed(self, histories: int, seed: int) -> tuple[float, float]:
+        """Return histories per second of processor time and the energy deposited by each, MeV."""
+        begun = time.process_time()
+        self.run(FEW, seed)
+        ready = time.process_time()
+        deposited = self.run(histories, seed)
+        return (histories - FEW) / (time.process_time() - ready - (ready - begun)), deposited
+
+
+def emitted(name: str) -> list[Emitted]:
+    """Return PENELOPE with each kind of emission that a nuclide has."""
+    of = mcdose.nuclide(name)
+    there = {
+        "photons": bool(of.lines),
+        "electrons": bool(of.electron_lines) or len(of.spectrum.energies_mev) > 0,
+        "positrons": of.positron_spectrum is not None,
+    }
+    return [Emitted(name, kind) for kind, is_there in there.items() if is_there]
+
 
 def main() -> int:
     """Measure, print and write JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.emissions_against_penelope", description=__doc__)
+    parser.add_argument("--nuclides", nargs="+", default=mcdose.nuclides(), metavar="NAME", help="default: all")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--histories", type=float, default=1e6, help="of mcdose, each repeat")
     parser.add_argument("--penelope-histories", type=float, default=2e5, help="of PENELOPE, each repeat")
@@ -89,10 +117,13 @@ def main() -> int:
     for name, speed in record["nuclides"].items():
         print(
             f"{name:8s} {speed['histories_per_cpu_second']:10.0f} emissions/s "
-            f"{speed['decays_per_cpu_second']:10.0f} decays/s"
+            f"{speed['decays_per_cpu_second']:10.0f} decays/s, {speed['ratio_median']:5.1f} times PENELOPE"
         )
         if "cuda_histories_per_second" in speed:
-            print(f"         {speed['cuda_histories_per_second']:10.3g} emissions/s on {record['gpu']}")
+            print(
+                f"         {speed['cuda_histories_per_second']:10.3g} emissions/s on {record['gpu']}, "
+                f"{speed['cuda_ratio']:.0f} times PENELOPE"
+            )
     for name, found in record["photons"].items():
         if "cuda" in found:
             ratio = found["cuda_ratio_median"]
@@ -137,24 +168,8 @@ def _run(of: Nuclide, histories: int, seed: int, device: str) -> mcdose.DoseResu
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the speeds of every nuclide, and of photons in both codes."""
     histories, theirs = int(arguments.histories), int(arguments.penelope_histories)
-    nuclides = {}
     gpus = working_gpus()
     ours(mcdose.nuclide("I-131"), FEW, 1)  # compiles
-    for name in mcdose.nuclides():
-        of = mcdose.nuclide(name)
-        set_up, _ = ours(of, FEW, 1)
-        spent, deposited = ours(of, histories, 1)
-        speed = (histories - FEW) / (spent - set_up)
-        per_decay = _emissions_per_decay(of)
-        nuclides[name] = {
-            "histories_per_cpu_second": speed,
-            "decays_per_cpu_second": speed / per_decay,
-            "emissions_per_decay": per_decay,
-            "deposited_mev_per_decay": deposited * per_decay,
-        }
-        if gpus:
-            nuclides[name]["cuda_histories_per_second"] = on_cuda(of, 1)
-        print(f"{name}: {speed:.0f} emissions/s", flush=True)
 
     from pyPenred import simulation
 
@@ -165,20 +180,50 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         side_cm = VOXEL_MM / 10.0
         file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
         file.write("1 1.0\n" * VOXELS**3)
+    nuclides = {}
+    for name in arguments.nuclides:
+        of = mcdose.nuclide(name)
+        per_decay = _emissions_per_decay(of)
+        judges = emitted(name)
+        speeds, theirs_per_second, deposited, theirs_deposited = [], [], 0.0, 0.0
+        for repeat in range(arguments.repeats):
+            set_up, _ = ours(of, FEW, repeat + 1)
+            spent, deposited = ours(of, histories, repeat + 1)
+            speeds.append((histories - FEW) / (spent - set_up))
+            found = [(judge.per_decay, *judge.timed(theirs, repeat + 1)) for judge in judges]
+            theirs_per_second.append(1.0 / sum(number / rate for number, rate, _ in found))
+            theirs_deposited = sum(number * energy for number, _, energy in found)
+        ratios = [speed / per_decay / other for speed, other in zip(speeds, theirs_per_second, strict=True)]
+        nuclides[name] = {
+            "histories_per_cpu_second": median(speeds),
+            "decays_per_cpu_second": median(speeds) / per_decay,
+            "penelope_decays_per_cpu_second": median(theirs_per_second),
+            "ratio_median": median(ratios),
+            "ratio_range": [min(ratios), max(ratios)],
+            "emissions_per_decay": per_decay,
+            "deposited_mev_per_decay": deposited * per_decay,
+            "penelope_mev_per_decay_without_alphas": theirs_deposited,
+        }
+        if gpus:
+            rate = on_cuda(of, 1)
+            nuclides[name] |= {
+                "cuda_histories_per_second": rate,
+                "cuda_ratio": rate / per_decay / median(theirs_per_second),
+            }
+        print(f"{name}: {median(speeds):.0f} emissions/s, {median(ratios):.1f} times PENELOPE", flush=True)
+
     photons = {}
     for name in PHOTON_EMITTERS:
-        judge, of = Photons(name), only(name, PHOTONS)
+        judge, of = Emitted(name, "photons"), only(name, PHOTONS)
         found: dict[str, list[float]] = {"mcdose": [], "penelope": [], "mcdose_mev": [], "penelope_mev": []}
         for repeat in range(arguments.repeats):
             set_up, _ = ours(of, FEW, repeat + 1)
             spent, deposited = ours(of, histories, repeat + 1)
             found["mcdose"].append((histories - FEW) / (spent - set_up))
             found["mcdose_mev"].append(deposited)
-            begun = time.process_time()
-            judge.run(FEW, repeat + 1)
-            ready = time.process_time()
-            found["penelope_mev"].append(judge.run(theirs, repeat + 1))
-            found["penelope"].append((theirs - FEW) / (time.process_time() - ready - (ready - begun)))
+            rate, energy = judge.timed(theirs, repeat + 1)
+            found["penelope"].append(rate)
+            found["penelope_mev"].append(energy)
             if gpus:
                 found.setdefault("cuda", []).append(on_cuda(of, repeat + 1))
             print(f"{name}: {found['mcdose'][-1]:.0f} against {found['penelope'][-1]:.0f} per second", flush=True)

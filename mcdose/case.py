@@ -49,6 +49,8 @@ class Case:
     structure_set : RTSTRUCT that the structures are from; None where they are from something else
     tia_bq_s : float64, same shape, time-integrated activity from several time points [Bq s per voxel]; None where there
         is one, whose activity stays in place (`mcdose.activity_to_tia`). `activity_bq` is then that of the first point
+    ct_mass_kg : name to mass [kg] of structures on the CT's own grid, of those that were asked for: voxels of the dose
+        grid across the border of a light organ have some of its dense neighbour in their mean density
     """
 
     grid: Grid
@@ -62,6 +64,7 @@ class Case:
     origin: dict[str, Any] = field(default_factory=dict)
     structure_set: StructureSet | None = None
     tia_bq_s: NDArray[np.float64] | None = None
+    ct_mass_kg: dict[str, float] = field(default_factory=dict)
 
 
 def read_case(
@@ -84,6 +87,7 @@ def read_case(
     fit_per: str = "voxel",
     ct_series: str | None = None,
     activity_series: str | Sequence[str] | None = None,
+    masses_of: Sequence[str] = (),
 ) -> Case:
     """Read a patient's images and bring them onto the grid of the dose.
 
@@ -109,6 +113,7 @@ def read_case(
     registration : DICOM REG, ITK transform or matrix that takes the activity image to the CT, see
         `mcdose.io.registration.read_registration`; None = they lie as their coordinates say
     time_fit : of several time points: "physical", "mono" or "bi", see `mcdose.time_curve.fit_curve`
+    masses_of : structures whose mass is found on the CT's own grid as well (`Case.ct_mass_kg`), such as the lungs
     fit_per : of several time points: "voxel" or "structure", see `mcdose.time_activity.time_integrated_activity`
 
     Raises
@@ -189,7 +194,25 @@ def read_case(
         origin,
         drawn.structure_set,
         tia_bq_s,
+        _ct_masses(structures, image, series, left, calibration, masses_of),
     )
+
+
+def _ct_masses(
+    structures: str | Path | None,
+    ct: Image,
+    series: Series | None,
+    left_uid: str,
+    calibration: Calibration,
+    names: Sequence[str],
+) -> dict[str, float]:
+    """Return the masses of structures on the CT's own grid [kg]; of names that are not there, none."""
+    if structures is None or not names:
+        return {}
+    drawn = _drawn(structures, ct.volume.grid, series, left_uid).coverage
+    density = calibration.density(ct.volume.values)
+    litre = ct.volume.grid.voxel_ml * 1e-3
+    return {name: float((density * drawn[name]).sum(dtype=np.float64)) * litre for name in names if name in drawn}
 
 
 def _require_together(activity: str | Path, source: Activity, ct: str | Path, image: Image) -> float:

@@ -98,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_demo(commands: argparse._SubParsersAction[Parser]) -> None:
     from mcdose.commands.dose import run_demo
+    from mcdose.commands.treatment import add_treatment_options
 
     demo = commands.add_parser(
         "demo",
@@ -108,11 +109,13 @@ def _add_demo(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_method_options(demo)
     _add_run_options(demo, "4e6")
     _add_map_option(demo)
+    add_treatment_options(demo)
     demo.set_defaults(run=run_demo, dvh_in_rtdose=False, anonymize=False)
 
 
 def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
     from mcdose.commands.dose import run_dose
+    from mcdose.commands.treatment import add_treatment_options
 
     dose = commands.add_parser(
         "dose",
@@ -132,6 +135,7 @@ def _add_dose(commands: argparse._SubParsersAction[Parser]) -> None:
     dose.add_argument(
         "--anonymize", action="store_true", help="no patient, no date and no reference to the images in DICOM files"
     )
+    add_treatment_options(dose)
     dose.set_defaults(run=run_dose)
 
 
@@ -268,34 +272,23 @@ def _add_plan(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_plan_voxel(kinds: argparse._SubParsersAction[Parser]) -> None:
-    from mcdose.commands.plan_options import add_budget_options, add_limit_options
     from mcdose.commands.plan_voxel import run_voxel_plan
+    from mcdose.commands.treatment import add_treatment_options
 
     voxel = kinds.add_parser(
         "voxel",
         help="compartments beside the dose map of a patient",
         description="Compute the dose in a patient as mcdose dose does, and show tumours and normal liver by voxels "
-        "and by compartments, with limits and uncertainty.",
+        "and by compartments, with limits and uncertainty; with -o, write all that mcdose dose writes.",
     )
     _add_images(voxel, required=False)
     voxel.add_argument("--demo", action="store_true", help="the phantom that mcdose brings along, instead of images")
-    voxel.add_argument("--liver", metavar="NAME", help="structure: whole liver, with tumours")
-    voxel.add_argument("--tumours", metavar="NAME", nargs="+", help="structures")
-    voxel.add_argument("--lungs", metavar="NAME", help="structure")
-    voxel.add_argument(
-        "--v-gy", type=_positive, nargs="+", default=(), metavar="GY", help="doses whose volumes are wanted"
-    )
-    add_limit_options(voxel)
-    add_budget_options(voxel)
+    voxel.add_argument("-o", "--output", metavar="DIR", help="folder of results, report.html among them (none)")
+    add_treatment_options(voxel, "treatment")
     _add_method_options(voxel)
-    voxel.add_argument("--nuclide", default="Y-90", help="(%(default)s)")
-    voxel.add_argument("--histories", type=_histories, metavar="N", help="decays to simulate (1e7, 4e6 with --demo)")
-    voxel.add_argument("--calibration", metavar="FILE", help="CT number to density and medium, JSON (Schneider 2000)")
-    voxel.add_argument("--seed", type=_seed, default=0, metavar="N", help="(%(default)s)")
-    voxel.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (all)")
-    voxel.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, cuda:0,1 or cuda:all (%(default)s)")
-    add_console_options(voxel)
-    voxel.set_defaults(run=run_voxel_plan, internal_pairs=False, target_uncertainty=None, dose_to_water=False)
+    _add_run_options(voxel, "1e7, 4e6 with --demo")
+    _add_map_option(voxel)
+    voxel.set_defaults(run=run_voxel_plan, dvh_in_rtdose=False, anonymize=False)
 
 
 def _add_kernel(commands: argparse._SubParsersAction[Parser]) -> None:

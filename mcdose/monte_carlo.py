@@ -35,6 +35,7 @@ Progress = Callable[[int, int | None], bool | None]
 
 DEFAULT_HISTORIES = 10_000_000
 FIRST_TEST = 8  # batches before the target is tested for the first time
+GPU_BATCH = 2**23  # histories of a batch that keeps a GPU busy: at the end of each, threads wait for the last ones
 HOPELESS = 100  # batches without any dose where the target is judged
 
 
@@ -50,7 +51,7 @@ def batch_sizes(voxels: int, device: str = "cpu") -> tuple[int, int, int]:
     unit = max(4096, regular // 32)
     if device == "cpu":
         return unit, regular, unit
-    regular = min(max(closing_cheap // 2, 2**20), 2**24)
+    regular = min(max(closing_cheap // 2, GPU_BATCH), 2**24)
     return regular // 32, regular, unit
 
 

@@ -48,7 +48,7 @@ def write_results(
     series : gives patient, study and frame of reference; None makes new ones
     parametric_map : write dose and uncertainty as DICOM Parametric Maps as well
     anonymize : no patient in the DICOM files, new UIDs, no reference to the series
-    structure_set : of the curves, for histograms in dose.dcm; None = none in it
+    structure_set : for histograms in dose.dcm of those curves that are of it; None = none in it
 
     Returns
     -------
@@ -64,7 +64,10 @@ def write_results(
     from mcdose.report.page import write_report
 
     study = study_header(series, anonymize=anonymize)
-    histograms = Histograms(structure_set, curves, curves_axis(curves)) if structure_set else None
+    histograms = None
+    if structure_set:
+        own = {name: curve for name, curve in curves.items() if name in structure_set.numbers}
+        histograms = Histograms(structure_set, own, curves_axis(own))
     maps = [("dose_map.dcm", dose_gy, DOSE), ("uncertainty_map.dcm", relative_uncertainty, UNCERTAINTY)]
     with whole_folder(folder, EVERY, overwrite) as part:
         write_rt_dose(part / "dose.dcm", dose_gy, grid, series, comment=comment, study=study, histograms=histograms)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from mcdose.close_collisions import largest_part, shape
 from mcdose.constants import CLASSICAL_ELECTRON_RADIUS, ELECTRON_MASS, PI
 from mcdose.media import Medium
 from mcdose.parameters import TransportParameters
-from mcdose.physics.compton import X_MAX
+from mcdose.physics.compton import compton_angles
 from mcdose.physics.lookup import energy_grid
 from mcdose.physics.rayleigh import square_grid
 from mcdose.transport.photon import LOWEST_PHOTON
@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 
 ANGLE_CELLS = 128  # equal-probability cells of a deflection table
 RADIATION_CELLS = 40  # cells of k/E of the bremsstrahlung shape
-BINDING_CELLS = 256  # cells of sqrt(x) of the scattering functions
+COMPTON_CELLS = 128  # cells of the root of the cumulative probability of a Compton angle
 
 
 def cuts(parameters: TransportParameters) -> Cuts:
@@ -126,7 +126,7 @@ def build(media: Sequence[Medium], largest_density: Sequence[float], parameters:
         radiation=rounded(radiation),
         photon=rounded(attenuation),
         photon_bound=rounded(np.maximum(per_cm.max(axis=0), 1e-9) * (1.0 + 1e-5)),
-        binding=rounded(np.stack([part.binding for part in parts])),
+        compton=rounded(np.stack([part.compton for part in parts])),
         form_factor=rounded(np.stack([part.form_factor for part in parts])),
     )
 
@@ -142,7 +142,7 @@ class _ChargedTables:
 @dataclass(frozen=True)
 class _MediumTables:
     photon: Array
-    binding: Array
+    compton: Array
     form_factor: Array
 
 
@@ -193,9 +193,9 @@ def _charged_tables(medium: Medium, parameters: TransportParameters, charge: int
 def _medium_tables(medium: Medium) -> _MediumTables:
     photons = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
     mu = photon_data.mass_attenuation(medium, np.maximum(photons, LOWEST_PHOTON))
-    x = X_MAX * np.linspace(0.0, 1.0, BINDING_CELLS + 1) ** 2
+    bound = partial(photon_data.incoherent_scattering_function, medium)
     return _MediumTables(
         photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent, mu.coherent], axis=1), axis=1),
-        binding=np.clip(photon_data.incoherent_scattering_function(medium, x), 0.0, 1.0),
+        compton=compton_angles(photons, bound, COMPTON_CELLS),
         form_factor=form_factor_table(medium),
     )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcdose.errors import InputError
 from mcdose.grid import Volume
 
 if TYPE_CHECKING:
     from mcdose.io.activity import Activity
-    from mcdose.io.series import Series
+    from mcdose.io.series import Image, Series
 
 LOGGER = logging.getLogger("mcdose")
+Emission = TypeVar("Emission", "Activity", "Image")
 
 
 def frame_of(series: Series | None) -> str:
@@ -38,8 +39,8 @@ def require_same_frame(activity: str | Path, source: Series | None, ct: str | Pa
         )
 
 
-def registered(activity: Activity, path: str | Path, ct: Series | None) -> tuple[Activity, dict[str, Any]]:
-    """Put an activity image where a registration file says.
+def registered(activity: Emission, path: str | Path, ct: Series | None) -> tuple[Emission, dict[str, Any]]:
+    """Put an activity image, or one in counts, where a registration file says.
 
     A rigid transform moves the grid, and no value changes. One with scales or shears moves the voxels' content by
     overlap to an upright grid of the same voxel size: the activity is kept, the volume is not.

@@ -8,6 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 VOXELS = 20_000  # cut at a time, to bound the memory
+SMALL_ML, PARTS = 50.0, 4  # voxels of smaller structures are cut for their histograms,
+WHOLE = 0.999  # where there are voxels of less coverage
+
+
+def parts_for(coverage: NDArray[Any], voxel_ml: float) -> int:
+    """Return how many parts along each axis the voxels of a structure are cut into for its histogram.
+
+    4 for a structure below 50 mL whose outline cuts voxels, else 1.
+
+    Parameters
+    ----------
+    coverage : (nz, ny, nx), bool or 0 to 1
+    voxel_ml : volume of a voxel [mL]
+    """
+    cut = np.count_nonzero((coverage > 0.0) & (coverage < WHOLE))
+    small = float(coverage.sum(dtype=np.float64)) * voxel_ml < SMALL_ML
+    return PARTS if cut and small else 1
 
 
 def split(dose: NDArray[Any], coverage: NDArray[Any], parts: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

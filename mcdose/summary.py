@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from mcdose import __version__
 from mcdose.case import PHANTOM
 from mcdose.dvh import Dvh, dvh
+from mcdose.subvoxels import parts_for
 
 if TYPE_CHECKING:
     from mcdose.case import Case
     from mcdose.result import DoseResult
 
-SMALL_ML, SUBVOXELS = 50.0, 4  # voxels of smaller structures are cut for their histograms,
-WHOLE = 0.999  # where there are voxels of less coverage
 LIGHT_G_CM3 = 0.6  # a structure of a lower mean density is taken for lung, whatever its name
 LUNG_NOTE = (
     "local deposition leaves all of the energy to the small mass of its voxel, while electrons take part of it out of "
@@ -58,12 +57,7 @@ def structure_curves(
     """Dose-volume histograms of structures; of small ones whose outline cuts voxels, below the size of a voxel."""
     reported = np.where(scored, dose_gy, np.float32("nan"))
     voxel_ml = float(np.prod(voxel_mm)) / 1000.0
-    curves = {}
-    for name, part in parts.items():
-        cut = np.count_nonzero((part > 0.0) & (part < WHOLE))
-        small = float(part.sum(dtype=np.float64)) * voxel_ml < SMALL_ML
-        curves[name] = dvh(reported, part, voxel_mm, subvoxels=SUBVOXELS if cut and small else 1)
-    return curves
+    return {name: dvh(reported, part, voxel_mm, subvoxels=parts_for(part, voxel_ml)) for name, part in parts.items()}
 
 
 def structure_figures(
@@ -159,6 +153,7 @@ def summarise(
     density_floor_g_cm3: float,
     local_gy: dict[str, float] | None,
     warnings: list[str],
+    sirt: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Gather the summary of a run.
 
@@ -169,12 +164,14 @@ def summarise(
     scored : voxels at or above the floor; `max_dose_gy` and `mean_dose_gy` are over these
     local_gy : mean doses by local deposition [Gy], to compare with; None where that is the method itself
     warnings : sentences for the user
+    sirt : figures of a radioembolization, `mcdose.sirt.assessment.assess`; None without
     """
     structures = structure_figures(case, curves, scored, result)
     return {
         **run_figures(case, result, scored, density_floor_g_cm3),
         "structures": structures,
         "local_deposition": local_gy,
+        "sirt": sirt,
         "notes": [
             *photon_notes(result),
             *(blur_notes(case, result.provenance.get("nuclide")) if local_gy else []),

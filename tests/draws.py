@@ -13,11 +13,16 @@ import numba
 import numpy as np
 from scipy import integrate, stats
 
+from mcdose.parameters import TransportParameters
 from mcdose.physics.random import Key, random_block, uniform
+from mcdose.physics_tables import cuts
 
 FALSE_ALARM = 1e-6
 SEED = np.uint64(20_260_101)
 EXTREME_WORDS = (0, 0xFFFFFFFF)
+
+# Cuts by which no electron stops at once: all that a photon sets in motion goes on the stack.
+FOLLOWED = cuts(TransportParameters())._replace(lowest=np.float32(0.0), stop=np.float32(0.0))
 
 # Unit vectors (u, v, w), the poles and their neighbours among them.
 DIRECTIONS = [

@@ -1,14 +1,13 @@
 """`mcdose contour`: isocontours of SPECT and NIfTI, as SEG, label map and figures."""
 
 import json
-import shutil
-import subprocess
 
 import numpy as np
 import pydicom
 import pytest
 from images import nm_image, reference_images
 from patients import nifti
+from programs import judged_by_dciodvfy, needs_program
 from test_isocontour import ball, millilitres, profile
 
 from mcdose.cli import main
@@ -107,10 +106,9 @@ def test_a_blurred_ball_in_nifti_gets_its_volume(tmp_path):
 
 @pytest.mark.parametrize("words", [(), ("--anonymize",)])
 def test_dciodvfy_finds_no_error(spect, tmp_path, words):
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
+    needs_program("dciodvfy")
     assert run(tmp_path / "out", spect, *words) == 0
-    judged = subprocess.run(["dciodvfy", str(tmp_path / "out" / "contour.dcm")], capture_output=True, text=True)
+    judged = judged_by_dciodvfy(tmp_path / "out" / "contour.dcm")
     assert [line for line in judged.stderr.splitlines() if line.startswith("Error")] == []
     assert judged.returncode == 0
     if words:

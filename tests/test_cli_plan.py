@@ -1,44 +1,30 @@
 """`mcdose plan`: what it prints, what it refuses, and the examples of docs/sirt.md."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
+from plans import figures_by, runner
 
 import mcdose
 from mcdose import sirt
-from mcdose.cli import main
 from mcdose.sirt.plan_file import load_plan
 
 DOC = (Path(__file__).parents[1] / "docs" / "sirt.md").read_text(encoding="utf-8")
 SCD = ("scd", "--perfused-ml", "800", "--lung-shunt", "0.05", "--residual", "0.01", "--gy-kg-per-gbq", "49.67")
 MCD = ("mcd", "--liver-ml", "1600", "--perfused-ml", "900", "--tumour-ml", "120", "30", "--tn-ratio", "4", "3")
 
+BSA = ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150)
+
 
 @pytest.fixture
 def run(capsys):
-    """Run `mcdose plan` in this process: exit code, stdout, stderr."""
-
-    def command(*argv):
-        code = main(["plan", *map(str, argv)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+    return runner(capsys)
 
 
 @pytest.fixture
 def figures(run):
-    def command(*argv):
-        code, out, err = run(*argv, "--json")
-        assert (code, err) == (0, "")
-        found = json.loads(out)
-        assert found["mcdose_version"] == mcdose.__version__
-        assert found["notice"] == sirt.NOTICE
-        return found
-
-    return command
+    return figures_by(run)
 
 
 def example(start):
@@ -111,6 +97,32 @@ def test_plan_file_of_the_documentation(figures, run, tmp_path):
     assert "together" in out
 
 
+def test_what_an_earlier_session_gave_binds_by_name(figures, run, tmp_path):
+    """Session 1, 20 GBq x 0.99 x 0.04, gives the lungs k x 0.792 = 39.4 Gy: of 50 Gy in all 10.6 Gy are left.
+
+    The second session gives k x 0.05 a GBq, 2.4869 Gy, so that 4.2658 GBq are allowed, and 30 Gy of its own would
+    allow 12.06 GBq. 150 Gy to T3 need k A 0.95 x 3.5 / (1.03 (0.46 + 0.14)): 0.5605 GBq.
+    """
+    path = tmp_path / "plan.toml"
+    text = example("liver_ml").replace("activity_gbq = 2.0", "activity_gbq = 20.0").replace('"mNET"', '"any"')
+    path.write_text(text.replace('scenario = "bilobar"\n', ""), encoding="utf-8")
+    k = mcdose.nuclide("Y-90").gy_kg_per_gbq
+    allowed = (50.0 - k * 20.0 * 0.99 * 0.04) / (k * 0.05)
+    found = figures("mcd", "--plan", path, "--tumour-dose-gy", 150)["solution"]
+    assert found["wanted_gbq"] == pytest.approx(150.0 * 1.03 * 0.6 / (k * 0.95 * 3.5))
+    assert found["wanted_gbq"] == pytest.approx(0.5605, abs=1e-4)
+    assert found["allowed_gbq"] == pytest.approx(allowed)
+    assert allowed == pytest.approx(4.266, abs=1e-3)
+    assert (found["binding"]["limit"]["quantity"], found["binding"]["subject"]) == (
+        "lung_cumulative_gy",
+        "all sessions",
+    )
+    code, out, _ = run("mcd", "--plan", path, "--tumour-dose-gy", 1500)
+    assert code == 0
+    assert "lung_cumulative_gy <= 50 Gy (all sessions) allows at most 4.266 GBq" in out
+    assert "the target cannot be reached within the limits" in out
+
+
 def test_limits_file_of_the_documentation(tmp_path, figures):
     path = tmp_path / "limits.toml"
     path.write_text(example("[[limit]]"), encoding="utf-8")
@@ -132,7 +144,7 @@ def test_commands_of_the_documentation_are_understood():
 
     (block,) = re.findall(r"```sh\n(mcdose plan.*?)```", DOC, re.DOTALL)
     commands = [line.split() for line in block.replace("\\\n", " ").splitlines()]
-    assert len(commands) == 9
+    assert len(commands) == 11
     for words in commands:
         assert callable(parser().parse_args(words[1:]).run)
 
@@ -156,10 +168,28 @@ def test_rules_limits_devices_and_uncertainty(figures, run):
         assert "do not prescribe" in out
 
 
+def test_uncertainty_of_a_lesion_with_its_recovery(figures, run):
+    """6 mm voxels on 30 mm: u(V)/V = 0.244949, as in test_sirt_lesion; R = 1 / (1 + 2 / 14.1372) = 0.876063."""
+    drawn = ("uncertainty", "--diameter-mm", 30, "--voxel-mm", 6, "--fwhm-mm", 0, "--image-fwhm-mm", 7.5)
+    found = figures(*drawn, "--recovery-curve", 2, 1, "--dose-gy", 100)
+    assert found["recovery"]["value"] == pytest.approx(0.876063, abs=1e-6)
+    assert found["recovered_gy"] == pytest.approx(100.0 / 0.876063, rel=1e-6)
+    assert found["standard_uncertainty_gy"] == pytest.approx(found["relative"] * found["recovered_gy"])
+    relative = {term["name"]: term["relative"] for term in found["terms"]}
+    assert relative["volume_in_dose_factor"] == pytest.approx(0.244949, abs=1e-6)
+    assert relative["volume_in_recovery"] == pytest.approx(0.244949 * (1.0 - 0.876063), abs=1e-6)
+    squares = sum(value**2 for value in relative.values())
+    assert found["relative"] ** 2 == pytest.approx(squares + 2 * sum(c["relative"] for c in found["covariances"]))
+    code, out, _ = run(*drawn)
+    assert code == 0
+    assert "covariance of volume_in_counts and volume_in_recovery" in out
+    assert "recovery coefficient 0.74" in out
+
+
 def test_voxels_of_the_phantom(figures, run):
     choices = ("voxel", "--demo", "--method", "local-deposition", "--disease", "mNET", "--v-gy", 100)
     found = figures(*choices)
-    assert [one["name"] for one in found["tissues"]] == ["tumour 1", "tumour 2", "normal liver", "lungs"]
+    assert [one["name"] for one in found["tissues"]] == ["tumour 1", "tumour 2", "normal liver", "liver", "lungs"]
     for one in found["tissues"]:
         assert one["difference"] == pytest.approx(0.0, abs=1e-3)
         assert one["standard_uncertainty_gy"] == pytest.approx(one["relative_uncertainty"] * one["voxel"]["mean_gy"])
@@ -211,12 +241,52 @@ def test_voxels_of_the_phantom(figures, run):
         (("mcd", "--plan", "none.toml"), "none.toml: cannot be read"),
         (("limits", "--limits", "none.toml"), "none.toml: cannot be read"),
         (
+            (*MCD, "--activity-gbq", 1, "--lung-shunt", 1.2),
+            "must be a fraction from 0 to below 1 (0.05 for 5 %), got '1.2'",
+        ),
+        (
+            (*MCD, "--activity-gbq", 1, "--lung-shunt", 5),
+            "must be a fraction from 0 to below 1 (0.05 for 5 %), got '5'",
+        ),
+        ((*MCD, "--activity-gbq", 1, "--lung-shunt", -0.1), "must be a fraction from 0 to below 1"),
+        (
+            (
+                "bsa",
+                *("--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150, "--lung-shunt", 1.5),
+            ),
+            "must be a fraction from 0 to below 1",
+        ),
+        (
+            (
+                "bsa",
+                *("--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150, "--lung-shunt", 0.2),
+            ),
+            "lung_shunt must be below 0.2 by the rules for resin",
+        ),
+        ((*MCD, "--activity-gbq", 1, "--lung-mass-kg", 0), "--lung-mass-kg: must be a number above 0, got '0'"),
+        ((*MCD, "--activity-gbq", 1, "--density-g-ml", 0), "--density-g-ml: must be a number above 0, got '0'"),
+        (("mcd", "--liver-ml", 0, "--tumour-ml", 1, "--tn-ratio", 4), "--liver-ml: must be a number above 0, got '0'"),
+        (("mcd", "--liver-ml", 9, "--tumour-ml", 0, "--tn-ratio", 4), "--tumour-ml: must be a number above 0, got '0'"),
+        (("mcd", "--liver-ml", 9, "--tumour-ml", 1, "--tn-ratio", 0), "--tn-ratio: must be a number above 0, got '0'"),
+        (("holmium", "--liver-ml", 0), "--liver-ml: must be a number above 0, got '0'"),
+        (("voxel", "--demo", "--tumours", "spine"), "lesion spine must lie in the liver, 50 % of it at least, got 0 %"),
+        (("voxel", "--demo", "--gy-kg-per-gbq", 0), "must be a positive number, got '0'"),
+        (
             ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1000, "--tumour-ml", 2000),
             "--tumour-ml must be at most what is treated",
         ),
         (("devices", "--activity-gbq", 3), "--spheres must be one of"),
         (("uncertainty", "--diameter-mm", 3), "go together"),
         (("uncertainty", "--term", "volume"), "must be NAME=F"),
+        (("uncertainty", "--image-fwhm-mm", 7), "--image-fwhm-mm needs --diameter-mm, --voxel-mm and --fwhm-mm"),
+        (("uncertainty", "--recovery-curve", 2, 1), "--recovery-curve needs --image-fwhm-mm"),
+        (
+            (
+                "uncertainty",
+                *("--diameter-mm", 3, "--voxel-mm", 1, "--fwhm-mm", 0, "--image-fwhm-mm", 7, "--term", "volume=0.1"),
+            ),
+            "--term volume cannot go with --image-fwhm-mm",
+        ),
         (("voxel",), "--activity must be given, or --demo"),
         (("voxel", "--demo", "--ct", "x"), "--demo stands instead of images"),
         (("voxel", "--demo", "--liver", "spleen"), "structure must be one of liver"),
@@ -256,6 +326,23 @@ def test_mistakes_in_a_plan_file(run, tmp_path, change, message):
     assert (code, out) == (2, "")
     assert message in err
     assert str(path) in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("limits",), (*SCD, "--dose-gy", 120), (*MCD, "--activity-gbq", 1), ("voxel", "--demo"), ("lungs", "--demo")],
+)
+def test_limits_that_contradict_each_other_are_refused_everywhere(run, tmp_path, words):
+    """A goal of at least 150 Gy and a constraint of at most 120 Gy on the same dose: no activity keeps to both."""
+    first = example("[[limit]]").replace("normal_liver_gy", "tumour_gy").replace("value = 60", "value = 120")
+    second = first.replace('comparison = "<="', 'comparison = ">="').replace('role = "constraint"', 'role = "goal"')
+    path = tmp_path / "limits.toml"
+    path.write_text(first + second.replace("value = 120", "value = 150"), encoding="utf-8")
+    code, out, err = run(*words, "--limits", path)
+    assert (code, out) == (2, "")
+    assert "limits 2 and 1 contradict each other: tumour_gy >= 150 Gy" in err
+    assert "tumour_gy <= 120 Gy" in err
     assert err.count("\n") == 1
 
 

@@ -69,7 +69,8 @@ def test_ptx_is_what_a_device_runs(kernel):
 @pytest.mark.parametrize("kernel", cuda_resources.TRANSPORT)
 def test_ptx_occupancy(kernel):
     """Blocks of a launch are resident at once by their registers."""
-    from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, THREADS
+    from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, ROW_BLOCKS_BY_REGISTERS, THREADS
 
+    blocks = {"transport": BLOCKS_PER_PROCESSOR, "transport_rows": ROW_BLOCKS_BY_REGISTERS}[kernel]
     registers = cuda_resources.resources(kernel, (9, 0))["registers"]
-    assert cuda_resources.resident_threads(registers, THREADS) >= BLOCKS_PER_PROCESSOR * THREADS
+    assert cuda_resources.resident_threads(registers, THREADS) >= blocks * THREADS

@@ -1,14 +1,12 @@
 """Parametric maps: the same numbers, units and millimetres by other software, and what they refer to."""
 
-import shutil
-import subprocess
-
 import highdicom
 import numpy as np
 import pydicom
 import pytest
 from hot_voxel import COMMENT, GRID, HOT_MM, OBLIQUE_GRID, hot_voxel, series_in
 from images import ct_series, edit, reference_images
+from programs import judged_by_dciodvfy, needs_program
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -126,8 +124,7 @@ def test_anonymous_study_refers_to_no_series(tmp_path, series):
 @pytest.mark.parametrize("source", ["ct", "none", "anonymous", "real", "oblique"])
 @pytest.mark.parametrize("quantity", [DOSE, UNCERTAINTY])
 def test_dciodvfy_finds_no_error(tmp_path, series, source, quantity):
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
+    needs_program("dciodvfy")
     if source == "real":
         series = read_ct(reference_images() / "liver-y90" / "CT").series
     study = study_header(series, anonymize=True) if source == "anonymous" else None
@@ -136,7 +133,7 @@ def test_dciodvfy_finds_no_error(tmp_path, series, source, quantity):
     given = None if source == "none" else series
     grid = OBLIQUE_GRID if source == "oblique" else GRID
     write_parametric_map(tmp_path / "map.dcm", values, grid, given, quantity, comment=COMMENT, study=study)
-    run = subprocess.run(["dciodvfy", str(tmp_path / "map.dcm")], capture_output=True, text=True)
+    run = judged_by_dciodvfy(tmp_path / "map.dcm")
     assert "Error" not in run.stderr
     assert "ParametricMap" in run.stderr
     assert run.returncode == 0

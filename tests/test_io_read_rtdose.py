@@ -1,6 +1,5 @@
 """RT Dose back as a map: the Gy at their place, in every orientation, and what is refused."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from hot_voxel import COMMENT, GRID, HOT, OBLIQUE_GRID, hot_voxel, series_in
 from images import reference_images
 from oriented import PATIENT_POSITIONS, PLANES, turn_of
+from programs import needs_program
 from pydicom.uid import RLELossless
 
 from mcdose.errors import InputError
@@ -195,8 +195,7 @@ def test_feet_first_supine_of_another_maker():
 
 
 def test_plastimatch_reads_the_feet_first_dose_alike(tmp_path):
-    if shutil.which("plastimatch") is None:
-        pytest.skip("plastimatch (Debian package of that name) is not installed")
+    needs_program("plastimatch")
     file = reference_images() / "odd" / "rtdose" / "RD.TBB_feet_in_supine.dcm"
     command = ["plastimatch", "convert", "--input-dose-img", str(file), "--output-dose-img", "dose.mha"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)

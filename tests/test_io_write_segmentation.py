@@ -1,13 +1,11 @@
 """SEG of our own: read back by our reader, by highdicom and SimpleITK, and judged by dciodvfy."""
 
-import shutil
-import subprocess
-
 import highdicom
 import numpy as np
 import pydicom
 import pytest
 from hot_voxel import GRID, OBLIQUE_GRID, series_in
+from programs import judged_by_dciodvfy, needs_program
 
 from mcdose.errors import InputError
 from mcdose.io.structures import read_structures
@@ -53,8 +51,7 @@ def test_highdicom_finds_them_where_they_were(tmp_path, series):
 
 @pytest.mark.parametrize("source", ["ct", "none", "anonymous", "oblique"])
 def test_dciodvfy_finds_no_error(tmp_path, series, source):
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
+    needs_program("dciodvfy")
     write_segmentation(
         tmp_path / "seg.dcm",
         regions(),
@@ -63,7 +60,7 @@ def test_dciodvfy_finds_no_error(tmp_path, series, source):
         algorithm="threshold at 42 % of the maximum",
         study=study_header(series, anonymize=True) if source == "anonymous" else None,
     )
-    run = subprocess.run(["dciodvfy", str(tmp_path / "seg.dcm")], capture_output=True, text=True)
+    run = judged_by_dciodvfy(tmp_path / "seg.dcm")
     assert [line for line in run.stderr.splitlines() if line.startswith("Error")] == []
     assert "Segmentation" in run.stderr
     assert run.returncode == 0

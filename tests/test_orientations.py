@@ -1,6 +1,5 @@
 """A hot voxel at a known place in the patient, through reading, dose and writing, as other software sees the files."""
 
-import shutil
 import subprocess
 
 import nibabel
@@ -10,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 from images import ct_series, pet_series
 from oriented import PATIENT_POSITIONS, PLANES, moved, turn_of, turn_series
+from programs import needs_program
 
 from mcdose.cli import main
 from mcdose.io.activity import read_activity
@@ -76,8 +76,7 @@ def by_pydicom(path):
 
 
 def by_plastimatch(path, what):
-    if shutil.which("plastimatch") is None:
-        pytest.skip("plastimatch (Debian package of that name) is not installed")
+    needs_program("plastimatch")
     out = path.with_name(f"{path.name}.mha")
     words = (
         ["--input-dose-img", path, "--output-dose-img", out]

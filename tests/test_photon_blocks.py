@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 from conftest import MEDIA
-from draws import SEED
+from draws import FOLLOWED, SEED
 from scipy import stats
 
 import mcdose
@@ -130,14 +130,14 @@ def test_a_flight_in_equal_blocks_is_one_straight_flight(speckled):
 
 
 @numba.njit
-def follow_photons(energy, start, u, v, w, world, tables, scores, stack, count, seed):
+def follow_photons(energy, start, u, v, w, world, tables, cuts, scores, stack, count, seed):
     """Follow photons one by one, drop what they set in motion; return the quanta that left and how many got out."""
     quanta_out = np.int64(0)
     out = 0
     left = 0
     for i in range(count):
         key = Key(seed, np.uint64(i), np.uint32(1))
-        depth, escaped = fly(energy, start, u, v, w, world, tables, scores, stack, np.int32(0), key)
+        depth, escaped = fly(energy, start, u, v, w, world, tables, cuts, scores, stack, np.int32(0), key)
         quanta_out += escaped
         out += escaped > 0
         left += depth
@@ -171,8 +171,8 @@ def test_absorption_in_slabs_is_exponential(energy, by_blocks):
     start = Place(np.int32(2), np.int32(5), np.int32(0), np.float32(0.5), np.float32(0.5), np.float32(0.0))
     count = 100_000
     found, out, left = follow_photons(
-        np.float32(energy), start, u, v, np.float32(0.0), world, only(tables, "photoelectric"), scores, stack, count,
-        SEED,
+        np.float32(energy), start, u, v, np.float32(0.0), world, only(tables, "photoelectric"), FOLLOWED, scores,
+        stack, count, SEED,
     )  # fmt: skip
     total = np.array([float(mass_attenuation(medium(name), energy).total) for name in MEDIA])
     depth = (total[layers[:, 0].astype(int)] * layers[:, 1]).sum() * 0.4 / u
@@ -197,7 +197,7 @@ def test_coherent_scattering_leaves_no_energy(energy, by_blocks, speckled):
     direction = (np.float32(0.48), np.float32(-0.64), np.float32(0.6))
     count = 2000
     found, out, left = follow_photons(
-        np.float32(energy), start, *direction, world, only(tables, "coherent"), scores, stack, count, SEED
+        np.float32(energy), start, *direction, world, only(tables, "coherent"), FOLLOWED, scores, stack, count, SEED
     )
     assert out == count
     assert left == 0

@@ -3,15 +3,21 @@
 import numba
 import numpy as np
 import pytest
-from draws import SEED, assert_distributed, assert_mean
+from draws import FOLLOWED, SEED, assert_distributed, assert_mean
 from scipy import integrate
 
 from mcdose.constants import ELECTRON_MASS
 from mcdose.media import medium
+from mcdose.parameters import TransportParameters
 from mcdose.photon_data import mass_attenuation
 from mcdose.physics.random import Key
-from mcdose.transport.photon import MANY_WAIT, fly
-from mcdose.transport.score import FAULTS, Scores
+from mcdose.physics_tables import cuts
+from mcdose.point_kernel import kernel_parameters
+from mcdose.transport.electron import slow_down
+from mcdose.transport.geometry import cell
+from mcdose.transport.photon import MANY_WAIT, ends_here, fly
+from mcdose.transport.score import FAULTS, Scores, quanta
+from mcdose.transport.shells import Shells
 from mcdose.transport.stack import DEPTH, ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack, pop
 from mcdose.transport.tables import PHOTOELECTRIC, TOTAL, WITH_COMPTON, WITH_PAIR
 from mcdose.transport.world import Place, World
@@ -21,7 +27,7 @@ REST = np.int64(np.float32(ELECTRON_MASS) * 2.0**32)  # quanta
 
 
 @numba.njit
-def one_by_one(energy, world, tables, energies, faults, stack, count, seed):
+def one_by_one(energy, world, tables, cuts, energies, faults, stack, count, seed):
     """Fly photons from the middle, each on a tally of its own.
 
     Returns
@@ -38,8 +44,8 @@ def one_by_one(energy, world, tables, energies, faults, stack, count, seed):
         direction = (np.float32(0.48), np.float32(-0.64), np.float32(0.6))
         key = Key(seed, np.uint64(i), np.uint32(1))
         scores = Scores(energies, faults)
-        depth, escaped = fly(energy, place, direction[0], direction[1], direction[2], world, tables, scores, stack,
-                             np.int32(0), key)  # fmt: skip
+        u, v, w = direction
+        depth, escaped = fly(energy, place, u, v, w, world, tables, cuts, scores, stack, np.int32(0), key)
         rows[i, 0] = energies.sum()
         rows[i, 1] = escaped
         rows[i, 2] = depth
@@ -51,8 +57,8 @@ def one_by_one(energy, world, tables, energies, faults, stack, count, seed):
     return rows
 
 
-def flights(energy, tables, medium_index, count):
-    """Return the rows of `one_by_one` in a cube of 27 cm of one medium."""
+def flights(energy, tables, medium_index, count, limits=FOLLOWED):
+    """Return the rows of `one_by_one` in a cube of 27 cm of one medium, by default with every electron on the stack."""
     cells = SIDE**3
     world = World(
         *[np.int32(SIDE)] * 3, *[np.float32(1.0 / 3.0)] * 3, np.float32(3.0), np.ones(cells, np.float32),
@@ -60,16 +66,17 @@ def flights(energy, tables, medium_index, count):
     )  # fmt: skip
     stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     faults = np.zeros(FAULTS, np.int64)
-    rows = one_by_one(np.float32(energy), world, tables, np.zeros(cells, np.int64), faults, stack, count, SEED)
+    rows = one_by_one(np.float32(energy), world, tables, limits, np.zeros(cells, np.int64), faults, stack, count, SEED)
     assert not faults.any()
     return rows
 
 
+@pytest.mark.parametrize("limits", [FOLLOWED, cuts(TransportParameters())], ids=["followed", "stopped"])
 @pytest.mark.parametrize("energy", [0.0011, 0.00404, 0.01, 0.0333, 0.1405, 0.511, 1.0219, 1.03, 1.7, 3.0])
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["water", "lung", "bone"])
-def test_energy_is_conserved_on_every_photon(energy, which, three_media):
+def test_energy_is_conserved_on_every_photon(energy, which, limits, three_media):
     """What is deposited, escapes and is set in motion, rest energy of pairs included: exactly the photon's."""
-    rows = flights(energy, three_media, which, 3000)
+    rows = flights(energy, three_media, which, 3000, limits)
     energies = rows[:, 4:]
     positrons = energies >= 999.0
     moving = np.where(positrons, energies - 1000.0, energies)
@@ -83,6 +90,72 @@ def test_energy_is_conserved_on_every_photon(energy, which, three_media):
         assert positrons.any()
     if energy < 2.0 * ELECTRON_MASS:
         assert not positrons.any()
+
+
+@numba.njit
+def follow_those_that_end(energies, places, directions, world, tables, cuts, scores, stack, seed):
+    """Follow electrons that `ends_here` is sure of: (count,) quanta in their cell, -1 for others, -2 if more moved."""
+    found = np.full(energies.size, -1, np.int64)
+    for i in range(energies.size):
+        place = places[i]
+        where = cell(world, place)
+        medium_index = np.int32(world.medium[where])
+        if ends_here(energies[i], place, world.density[where], medium_index, world, tables, cuts):
+            scores.energy[:] = 0
+            u, v, w = directions[i]
+            key = Key(seed, np.uint64(i), np.uint32(1))
+            depth, escaped, _ = slow_down(
+                ELECTRON, energies[i], place, u, v, w, world, tables, cuts, scores, stack, np.int32(0), key
+            )
+            found[i] = scores.energy[where] if depth == 0 and escaped == 0 else np.int64(-2)
+    return found
+
+
+@pytest.mark.parametrize("limits", [TransportParameters(), kernel_parameters(2.28)], ids=["doses", "kernels"])
+@pytest.mark.parametrize("kind", ["voxels", "shells"])
+def test_an_electron_that_ends_here_leaves_all_its_energy_here(kind, limits, three_media):
+    """Whatever its direction, by following it; media and densities at random, places near walls too."""
+    random = np.random.default_rng(3)
+    cells = SIDE**3
+    density = random.choice([0.001, 0.26, 1.0, 1.92], cells).astype(np.float32)
+    index = random.integers(0, 3, cells).astype(np.uint8)
+    count = 20_000
+    if kind == "voxels":
+        world = World(
+            *[np.int32(SIDE)] * 3,
+            *(np.float32(1.0 / side) for side in (0.5, 0.2, 0.3)),
+            np.float32(0.2),
+            density,
+            index,
+        )
+        inside = random.random((count, 3)) ** random.choice([1, 8], (count, 1))  # some at the faces
+        places = [
+            Place(*(np.int32(i) for i in at), *(np.float32(f) for f in offset))
+            for at, offset in zip(random.integers(0, SIDE, (count, 3)), inside, strict=True)
+        ]
+    else:
+        edges = np.append(0.0, np.cumsum(random.uniform(0.01, 0.3, cells))).astype(np.float32)
+        world = Shells(edges, np.float32(0.01), density, index)
+        shells = random.integers(0, 40, count)
+        radii = edges[shells] + np.diff(edges)[shells] * random.random(count)
+        heading = random.normal(size=(count, 3))
+        heading *= radii[:, None] / np.linalg.norm(heading, axis=1)[:, None]
+        places = [
+            Place(np.int32(0), np.int32(0), np.int32(shell), *(np.float32(f) for f in at))
+            for shell, at in zip(shells, heading, strict=True)
+        ]
+    heading = random.normal(size=(count, 3))
+    heading = (heading / np.linalg.norm(heading, axis=1)[:, None]).astype(np.float32)
+    energies = np.exp(random.uniform(np.log(1e-5), np.log(0.3), count)).astype(np.float32)
+    found = follow_those_that_end(
+        energies, numba.typed.List(places), heading, world, three_media, cuts(limits),
+        Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64)),
+        Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32)), SEED,
+    )  # fmt: skip
+    ended = found != -1
+    assert ended.mean() > 0.2
+    rounded = np.array([quanta(energy) for energy in energies])
+    assert np.array_equal(found[ended], rounded[ended])
 
 
 @pytest.mark.parametrize("energy", [0.01, 0.03, 0.06, 0.1405, 0.511, 1.5, 3.0])
@@ -135,7 +208,7 @@ def test_recoil_energy_is_klein_nishinas(three_media):
 
 
 @numba.njit
-def alone_or_in_company(company, energy, world, tables, scores, stack, seed, history):
+def alone_or_in_company(company, energy, world, tables, cuts, scores, stack, seed, history):
     """Follow a photon alone from above `company` particles on the stack; return what escaped and how many were pushed.
 
     Where it waits it is put on the stack below its electron, so it is taken up again and again.
@@ -147,7 +220,8 @@ def alone_or_in_company(company, energy, world, tables, scores, stack, seed, his
     number = 0
     stream, draw = np.uint32(1), np.int32(0)
     while True:
-        depth, out = fly(energy, place, u, v, w, world, tables, scores, stack, depth, Key(seed, history, stream), draw)
+        key = Key(seed, history, stream)
+        depth, out = fly(energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key, draw)
         escaped += out
         waits = False
         while depth > company:
@@ -175,7 +249,7 @@ def test_a_photon_that_waits_goes_on_as_if_it_had_not(energy, three_media):
         found = []
         for company in (0, MANY_WAIT):
             scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
-            of = (np.float32(energy), world, three_media, scores, stack, SEED, np.uint64(history))
+            of = (np.float32(energy), world, three_media, FOLLOWED, scores, stack, SEED, np.uint64(history))
             escaped, number = alone_or_in_company(company, *of)
             found.append((escaped, number, scores.energy.tobytes(), scores.faults.tobytes()))
             collided += number
@@ -193,7 +267,7 @@ def test_a_photon_that_finds_no_room_to_wait_goes_on(three_media):
     stack = Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32))
     for history in range(300):
         scores = Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64))
-        of = (np.float32(1.0), world, three_media, scores, stack, SEED, np.uint64(history))
+        of = (np.float32(1.0), world, three_media, FOLLOWED, scores, stack, SEED, np.uint64(history))
         escaped, number = alone_or_in_company(DEPTH, *of)
         assert number == 0
         assert escaped + scores.energy.sum() == 2**32

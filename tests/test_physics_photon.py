@@ -9,22 +9,28 @@ from scipy import integrate
 from mcdose.constants import ELECTRON_MASS
 from mcdose.media import medium
 from mcdose.photon_data import incoherent_scattering_function
-from mcdose.physics.compton import X_MAX, recoil_deflection, sample_compton, scattering_function
+from mcdose.physics.compton import compton_angles, recoil_deflection, sample_compton
 from mcdose.physics.direction import turned
+from mcdose.physics.lookup import energy_grid, locate
 from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
-from mcdose.physics.random import Key, uniform
+from mcdose.physics.random import Key, random_block, uniform
+from mcdose.physics_tables import COMPTON_CELLS
+from mcdose.transport.tables import PHOTON_BITS, PHOTON_HIGH, PHOTON_LAST, PHOTON_LOW
 
 COUNT = 100_000
 ENERGIES = [0.01, 0.03, 0.1, 0.511, 1.0, 3.0]
-FREE = np.ones((1, 257), np.float32)  # S = Z: Klein and Nishina alone
+GRID = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
+FREE = compton_angles(GRID, np.ones_like, COMPTON_CELLS).astype(np.float32)[None]  # S = Z: Klein and Nishina alone
 
 
 @numba.njit
-def draw_compton(energy, binding, which, count, seed):
+def draw_compton(energy, angles, which, count, seed):
     drawn = np.empty((count, 2), np.float32)
+    index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
     for i in range(count):
-        drawn[i, 0], drawn[i, 1], _ = sample_compton(energy, binding, which, Key(seed, np.uint64(i), np.uint32(0)), 0)
+        word, _, _, _ = random_block(Key(seed, np.uint64(i), np.uint32(0)), 0)
+        drawn[i, 0], drawn[i, 1] = sample_compton(energy, angles, which, index, inside, uniform(word))
     return drawn
 
 
@@ -68,7 +74,7 @@ def test_mean_compton_energy_is_the_published_one():
 @pytest.mark.parametrize("energy", ENERGIES)
 def test_compton_on_bound_electrons(energy, which, three_media):
     name = ("water", "lung", "cortical-bone")[which]
-    drawn = draw_compton(np.float32(energy), three_media.binding, np.int32(which), COUNT, SEED).astype(np.float64)
+    drawn = draw_compton(np.float32(energy), three_media.compton, np.int32(which), COUNT, SEED).astype(np.float64)
 
     edges = np.concatenate([[0.0], np.geomspace(1e-3, 2.0, 30)])
     fine = edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(400) + 0.5) / 400.0
@@ -78,19 +84,27 @@ def test_compton_on_bound_electrons(energy, which, three_media):
     assert_distributed(drawn[:, 1], edges, expected / expected.sum())
 
 
-def test_scattering_function_is_interpolated_closely(three_media):
-    for x in np.geomspace(0.05, 200.0, 60):
-        energy = 2.5  # one_minus_cosine follows from x
-        one_minus_cosine = 2.0 * (x * 0.0123984198 / energy) ** 2
-        if one_minus_cosine <= 2.0:
-            expected = float(incoherent_scattering_function(medium("water"), x))
-            found = scattering_function(
-                np.float32(energy), np.float32(one_minus_cosine), three_media.binding, np.int32(0)
-            )
-            assert found == pytest.approx(expected, abs=6e-3)  # linear in sqrt(x), S goes as x^2
-    beyond = scattering_function(np.float32(4.0), np.float32(2.0), three_media.binding, np.int32(0))
-    assert beyond == three_media.binding[0, -1]
-    assert X_MAX < 4.0 / 0.0123984198
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["water", "lung", "bone"])
+def test_compton_table_has_the_moments_of_the_distribution(which, three_media):
+    """Mean recoil energy and mean 1 - cos by the table, between its energies and cells too, against quadrature.
+
+    Equal steps of the cumulative probability stand for the uniform: no noise.
+    """
+    name = ("water", "lung", "cortical-bone")[which]
+    table = three_media.compton[which].astype(np.float64)
+    half_sine = np.linspace(0.0, 1.0, 20_001) ** 2
+    x = 2.0 * half_sine**2
+    cumulative = (np.arange(100_000) + 0.5) / 100_000
+    for energy in np.geomspace(0.00101, 3.9, 60):
+        index, inside = locate(np.float32(energy), PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
+        row = table[index] + inside * (table[index + 1] - table[index])
+        drawn = np.interp(np.sqrt(cumulative) * COMPTON_CELLS, np.arange(COMPTON_CELLS + 1), row)
+        density = klein_nishina(x, energy) * half_sine
+        density *= incoherent_scattering_function(medium(name), energy / 0.0123984198 * half_sine)
+        whole = integrate.simpson(density, x=half_sine)
+        for quantity in (lambda c, k=energy / ELECTRON_MASS: k * c / (1.0 + k * c), lambda c: c):
+            expected = integrate.simpson(density * quantity(x), x=half_sine) / whole
+            assert quantity(drawn).mean() == pytest.approx(expected, rel=3e-4)
 
 
 @pytest.mark.parametrize("energy", [0.0012, *ENERGIES])
@@ -109,11 +123,11 @@ def test_compton_conserves_energy_and_momentum_in_every_direction(energy):
 
 
 @pytest.mark.parametrize("energy", [0.001, 0.01, 1.0, 3.0])
-@pytest.mark.parametrize("branch", EXTREME_WORDS)
-@pytest.mark.parametrize("second", EXTREME_WORDS)
-def test_compton_at_extreme_uniforms(energy, branch, second):
+@pytest.mark.parametrize("word", EXTREME_WORDS)
+def test_compton_at_extreme_uniforms(energy, word):
     energy = np.float32(energy)
-    scattered, one_minus_cosine, _ = scripted(sample_compton, [(branch, second, 0, 0)])(energy, FREE, 0, None, 0)
+    index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
+    scattered, one_minus_cosine = sample_compton(energy, FREE, 0, index, inside, np.float32(uniform(np.uint32(word))))
     assert 0.0 <= one_minus_cosine <= 2.0
     assert energy / (1.0 + 2.0 * energy / ELECTRON_MASS) * (1.0 - 1e-6) <= scattered <= energy
     assert 0.0 <= recoil_deflection(energy, np.float32(scattered), np.float32(one_minus_cosine)) <= 2.0

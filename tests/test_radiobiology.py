@@ -62,6 +62,43 @@ def test_bed_by_hand():
     assert float(bed(120.0, **TUMOUR)) == pytest.approx(120.0 * (1 + 1.5 / 65.6 * 12.0), rel=1e-12)
 
 
+def test_the_factors_and_the_noise_that_the_documentation_states():
+    """G of Y-90: 2.5 / 66.6 = 0.0375, 1.5 / 65.6 = 0.0229. 5 % of 60 Gy are 3 Gy: G 3^2 / 2.5 = 0.1351 Gy of 114.05."""
+    assert lea_catcheside(64.1, 2.5) == pytest.approx(0.0375, abs=5e-5)
+    assert lea_catcheside(64.1, 1.5) == pytest.approx(0.0229, abs=5e-5)
+    assert float(bed_noise_bias(60.0, 0.05, **LIVER)) == pytest.approx(0.1351, abs=1e-4)
+    assert float(bed(60.0, **LIVER)) == pytest.approx(114.05, abs=1e-2)
+    # (1 + 2 G D / 2.5) sigma_D = (1 + 2 x 0.0375375 x 24) x 3 = 8.4054 Gy
+    assert float(bed_standard_error(60.0, 0.05, **LIVER)) == pytest.approx(8.4054, abs=1e-4)
+
+
+def test_two_treatments_by_hand():
+    """40 Gy of 64.1 h, 10 Gy of 51 h, liver: 40 (1 + 0.0375375 x 16) + 10 (1 + 0.0467290 x 4) = 64.0240 + 11.8692."""
+    both = cumulative_bed(
+        [Treatment(40.0, 64.1), Treatment(10.0, 51.0)], alpha_beta_gy=2.5, repair_half_time_h=2.5
+    ).bed_gy
+    assert float(both) == pytest.approx(75.8932, abs=1e-4)
+    assert float(eqd2(both, 2.5)) == pytest.approx(42.1629, abs=1e-4)
+
+
+def test_uniform_equivalents_by_hand():
+    """20 and 60 Gy in 1/4 and 3/4 of the volume, alpha 0.05: S = 0.25 e^-1 + 0.75 e^-3 = 0.129311; 40.909 Gy."""
+    doses, part = [20.0, 60.0], [0.25, 0.75]
+    assert survival_eud(doses, 0.05, part) == pytest.approx(40.9108, abs=1e-3)
+    assert eubed(doses, 0.05, part) == pytest.approx(40.9108, abs=1e-3)
+    # (0.25 x 20^2 + 0.75 x 60^2)^(1/2) = sqrt(2800) = 52.9150
+    assert generalised_eud(doses, 2.0, part) == pytest.approx(52.9150, abs=1e-4)
+    # exp(-10 S) = exp(-1.29311) = 0.274416
+    assert poisson_tcp(doses, alpha_per_gy=0.05, clonogens=10.0, coverage=part) == pytest.approx(0.27442, abs=1e-4)
+
+
+def test_complication_of_strigari_by_hand():
+    """30 Gy: (30 - 52) / (0.28 x 52) = -1.51099, 6.54 %; 66.56 Gy is one standard deviation above, 84.13 %."""
+    model = complication_model("strigari-2010")
+    assert model.ntcp([30.0]) == pytest.approx(0.0654, abs=1e-4)
+    assert model.ntcp([66.56]) == pytest.approx(0.84134, abs=1e-5)
+
+
 def test_bed_is_the_form_of_dale_for_permanent_implants():
     dose, rate, mend = 80.0, math.log(2) / 64.1, math.log(2) / 2.5
     first_rate = dose * rate

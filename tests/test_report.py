@@ -26,8 +26,8 @@ from mcdose.io.nifti import write_nifti
 from mcdose.report import dvh_chart, encoding, page, stills
 from mcdose.report.colours import MAPS, ON_DARK, ON_LIGHT, coloured, samples
 from mcdose.report.contents import Kind
+from mcdose.report.numbers import four_digits, gbq
 from mcdose.report.pictures import block_mean, pictures
-from mcdose.report.run import four_digits, gbq
 from mcdose.report.views import VIEWS
 
 ROUNDING = 0.5 * encoding.STEP * 1.001

@@ -38,14 +38,23 @@ def collect(dispatcher, arguments, found):
 SEAMS = {
     function: k
     for k, function in enumerate(
-        (geometry.cell, geometry.advanced, geometry.to_boundary, geometry.across, geometry.flown)
+        (
+            geometry.cell,
+            geometry.advanced,
+            geometry.to_boundary,
+            geometry.across,
+            geometry.flown,
+            geometry.clearance,
+        )
     )
 }
-SEAMS[source.decay] = -1
+SEAMS[source.decay] = SEAMS[source.first_above] = -1
 
 
 def answer(seam, arguments):
     """Return the function that a seam of `transport.geometry` or `transport.source` calls for these types."""
+    if seam is source.first_above:
+        return source._by_counting
     if seam is source.decay:
         return source.decay_at_centre if arguments[0].instance_class is source.PointSource else source.decay_in_voxel
     return geometry._answers(arguments[0].instance_class)[SEAMS[seam]]
@@ -94,6 +103,7 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "electron.slow_down",
         "electron.collide",
         "electron.annihilate",
+        "photon.ends_here",
         "photon.fly",
         "stack.push",
         "score.quanta",
@@ -103,7 +113,9 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "history.follow_last",
     }
     voxels = {
+        "source._by_counting",
         "source.decay_in_voxel",
+        "world.clearance",
         "world.to_face",
         "world.across_face",
         "world.advanced",
@@ -111,6 +123,7 @@ def test_the_f64_lint_sees_the_whole_transport(history):
         "world.flown",
     }
     shells = {
+        "shells.clearance",
         "source.decay_at_centre",
         "shells.to_boundary",
         "shells.across",

@@ -52,6 +52,12 @@ def test_single_compartment_of_the_instructions_for_use():
     assert lung_dose(3.0, lung_shunt=0.1, lung_mass_kg=0.8, gy_kg_per_gbq=50.0) == pytest.approx(18.75, rel=1e-12)
 
 
+def test_the_constant_is_energy_times_mean_life():
+    """0.9325 MeV x 1.602177e-13 J/MeV x 1e9 Bq = 1.494030e-4 J/s; x 64.1 h x 3600 s/h / ln 2 = 49.739 J/GBq."""
+    assert 0.9325 * 1.602177e-13 * 64.1 * 3600.0 / math.log(2.0) * 1e9 == pytest.approx(49.739, abs=1e-3)
+    assert sirt.single_compartment_dose(1.0, 1.0) == pytest.approx(49.739, rel=1e-4)
+
+
 def test_the_constant_is_that_of_the_nuclide_unless_it_is_set():
     assert sirt.single_compartment_dose(1.0, 1.0) == mcdose.nuclide("Y-90").gy_kg_per_gbq
     assert sirt.single_compartment_dose(1.0, 1.0, gy_kg_per_gbq=49.67) == 49.67
@@ -309,6 +315,17 @@ def test_body_surface_rule_by_hand():
     assert sirt.body_surface_activity(1.8, 0.25, lung_shunt=0.15) == pytest.approx(1.11)
     with pytest.raises(ValueError, match=r"lung_shunt must be below 0\.2 by the rules for resin, got 0\.2"):
         sirt.body_surface_activity(1.8, 0.25, lung_shunt=0.2)
+
+
+@pytest.mark.parametrize(
+    ("shunt", "factor"), [(0.0, 1.0), (0.0999, 1.0), (0.1, 0.8), (0.1499, 0.8), (0.15, 0.6), (0.1999, 0.6)]
+)
+def test_reduction_by_the_shunt(shunt, factor):
+    """SIR-Spheres instructions for use: 20 % less from 10 %, 40 % less from 15 %; by both rules."""
+    whole = sirt.body_surface_activity(1.8, 0.25)
+    assert sirt.body_surface_activity(1.8, 0.25, lung_shunt=shunt) == pytest.approx(1.85 * factor)
+    assert whole == pytest.approx(1.85)
+    assert sirt.empirical_activity(0.25, lung_shunt=shunt) == pytest.approx(2.5 * factor)
 
 
 @pytest.mark.parametrize(

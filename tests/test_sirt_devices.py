@@ -39,6 +39,13 @@ def test_one_half_life_halves_the_activity_and_no_sphere(name):
     assert back.spheres == pytest.approx(found.spheres)
 
 
+def test_decay_by_hand():
+    """3 GBq of Y-90, 48 h later: 3 x 2^(-48 / 64.1) = 3 x exp(-0.519051) = 1.785258 GBq; 24 h before: 3.888941 GBq."""
+    glass = sirt.microsphere("glass")
+    assert sirt.deliver(glass, calibration_gbq=3.0, hours=48.0).injection_gbq == pytest.approx(1.785258, abs=1e-6)
+    assert sirt.deliver(glass, calibration_gbq=3.0, hours=-24.0).injection_gbq == pytest.approx(3.888941, abs=1e-6)
+
+
 def test_what_the_devices_are():
     assert sirt.microspheres() == ("glass", "holmium", "resin")
     half_lives = [sirt.microsphere(name).half_life_s / 3600.0 for name in sirt.microspheres()]

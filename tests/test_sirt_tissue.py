@@ -9,7 +9,7 @@ import pytest
 import mcdose
 from mcdose import sirt
 from mcdose.case import demo_case
-from mcdose.sirt.uncertainty import recovered
+from mcdose.sirt.uncertainty import recovered, with_spectrum_of
 from mcdose.sirt.voxel import NORMAL_LIVER, as_values
 
 VOXEL = (2.0, 2.0, 2.0)
@@ -94,7 +94,7 @@ def test_compartments_are_local_deposition(case, several_points):
     density = (1.03 + 26.0 * 0.0431 / 37.0) / (1.03 + 19.0 * 0.0431 / 37.0)
     assert found["tumour 1"].ratio == pytest.approx(4.0 * density, rel=1e-6)
     assert found[NORMAL_LIVER].ratio == pytest.approx(1.0)
-    values = as_values(found.values(), NAMES["tumours"])
+    values = as_values(found.values(), NAMES["tumours"], lungs="lungs")
     assert values["lung_gy"] == {"lungs": found["lungs"].voxel.mean_gy}
 
 
@@ -204,3 +204,13 @@ def test_budgets_that_cannot_be_are_refused(tmp_path, content, message):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(mcdose.InputError, match=message):
         sirt.load_budget(path)
+
+
+def test_spectrum_term_is_that_of_the_nuclide():
+    """Y-90 by what ships (0.6 %); others by the evaluations on their sheet; those without betas stay."""
+    budget = sirt.load_budget()
+    assert with_spectrum_of(budget, "Y-90") is budget
+    assert with_spectrum_of(budget, "Tc-99m") is budget
+    term = next(one for one in with_spectrum_of(budget, "Ho-166").terms if one.name == "beta_spectrum")
+    assert term.relative == pytest.approx(0.66507 / 0.66228 - 1.0, abs=2e-5)
+    assert "Ho-166" in term.source

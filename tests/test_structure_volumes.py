@@ -4,7 +4,6 @@ Promised: the share of the voxels sums to the contours' own volume (area times t
 is within 0.5 % of the solid that was drawn if its radius is at least 8 distances of planes, wherever the planes lie.
 """
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import shapely
 import SimpleITK as sitk
 from images import reference_images, rtstruct
+from programs import needs_program
 
 from mcdose.grid import Grid
 from mcdose.io.contours import read_contours
@@ -84,8 +84,7 @@ def test_volume_of_the_smallest_ball_wherever_its_planes_are(tmp_path, shift):
 
 def plastimatch(structures, folder, *words):
     """Masks by name, as plastimatch draws them."""
-    if shutil.which("plastimatch") is None:
-        pytest.skip("needs plastimatch (Debian package)")
+    needs_program("plastimatch")
     command = ["plastimatch", "convert", "--input", structures, "--output-prefix", folder, "--prefix-format", "mha"]
     subprocess.run([*command, "--xor-contours", *words], check=True, capture_output=True)
     return {path.stem: sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in folder.glob("*.mha")}

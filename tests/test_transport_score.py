@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 
-from mcdose.transport.score import QUANTA_PER_MEV, quanta, score
+from mcdose.transport.score import QUANTA_PER_MEV, expect, quanta, score
 
 
 @numba.njit(nogil=True)
 def add_many(tally, first, count):
     for i in range(count):
+        expect(tally, (first + i * 7) % tally.size)
         score(tally, (first + i * 7) % tally.size, np.int64(i + 1))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mcdose.transport import geometry
-from mcdose.transport.shells import Shells, across, advanced, jumped, shell_of, to_boundary
+from mcdose.transport.shells import Shells, across, advanced, clearance, jumped, shell_of, to_boundary
 from mcdose.transport.world import Place
 
 EDGES = np.concatenate([np.linspace(0.0, 1.0, 11), [1.5, 3.0, 200.0]]).astype(np.float32)
@@ -92,3 +92,10 @@ def test_geometry_answers_by_the_kind_of_world_in_plain_python():
     world = shells()
     assert geometry.cell(world, place(3, 0.0, 0.0, 0.35)) == 3
     assert geometry.to_boundary(world, place(0, 0.0, 0.0, 0.0), *directions(1, 4)[0])[1] == 1
+
+
+def test_clearance_is_the_distance_to_the_nearer_sphere():
+    for shell, radius, expected in ((0, 0.02, 0.08), (0, 0.0, 0.1), (4, 0.41, 0.01), (4, 0.48, 0.02), (11, 2.0, 0.5)):
+        for direction in directions(5, 3):
+            at = place(shell, *(radius * direction))
+            assert clearance(shells(), at) == pytest.approx(expected, abs=1e-6)

@@ -15,7 +15,7 @@ from mcdose.nuclides import Nuclide, nuclide
 from mcdose.physics.random import Key, uniform
 from mcdose.spectra import Spectrum
 from mcdose.transport.shells import Shells
-from mcdose.transport.source import PointSource, Source, decay, sample_energy, sample_voxel
+from mcdose.transport.source import PointSource, Source, _by_counting, _by_halving, decay, sample_energy, sample_voxel
 from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 from mcdose.transport.world import World
 
@@ -110,6 +110,21 @@ def test_extreme_words_find_the_first_and_the_last_active_voxel():
     source = source_of(activity)
     words = np.array([[0, 0, 0], [ALL_ONES] * 3], np.uint32)
     assert voxels_at(source, np.int32(4), np.int32(5), words).tolist() == [[1, 1, 1], [2, 2, 3]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 31, 64, 100, 513])
+def test_counting_finds_what_halving_finds(count):
+    """Both ways to search a line, runs of equal entries and entries that are the word itself among them."""
+    generator = np.random.default_rng(count)
+    cumulative = np.zeros(count + 20, np.uint32)
+    steps = generator.integers(0, 4, count) * (2**31 // (4 * count))
+    cumulative[10:-10] = np.cumsum(steps)
+    cumulative[count + 9] = 2**31
+    words = np.append(generator.integers(0, 2**31, 500), np.append(cumulative[10 : count + 9], [0, 2**31 - 1]))
+    for word in words.astype(np.uint32):
+        found = _by_counting(cumulative, np.int64(10), np.int64(count), word)
+        assert found == _by_halving(cumulative, np.int64(10), np.int64(count), word)
+        assert found == np.searchsorted(cumulative[10 : count + 10], word, side="right")
 
 
 def test_no_voxel_is_missed_in_a_grid_beyond_2_to_the_24():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from draws import DIRECTIONS
 
-from mcdose.transport.world import FAR, Place, World, across_face, jumped, moved, to_face, voxel_of
+from mcdose.transport.world import FAR, Place, World, across_face, clearance, jumped, moved, to_face, voxel_of
 
 SHAPE = (6, 9, 7)  # z, y, x
 SIDES = (0.5, 0.2, 0.33)  # cm
@@ -182,3 +182,14 @@ def test_leaving_the_grid_says_so():
 def test_not_a_number_leaves_the_grid():
     nothing = np.float32(np.nan)
     assert not jumped(world(), place((3, 3, 3), (0.5, 0.5, 0.5)), nothing, nothing, nothing, np.float32(1.0))[1]
+
+
+def test_clearance_is_the_distance_to_the_nearest_face():
+    """In cubes; where the sides differ it is no more."""
+    generator = np.random.default_rng(4)
+    for offsets in (*generator.random((50, 3)), (0.0, 0.5, 0.5), (0.5, 1.0, 0.5), (0.5, 0.5, 0.5)):
+        at = place((2, 3, 4), offsets)
+        nearest = min(min(offset, 1.0 - offset) for offset in offsets)
+        assert clearance(world(sides=(0.3,) * 3), at) == pytest.approx(0.3 * nearest, abs=1e-7)
+        distances = [side * min(offset, 1.0 - offset) for side, offset in zip(SIDES, offsets, strict=True)]
+        assert clearance(world(), at) <= min(distances) + 1e-7

@@ -1,4 +1,4 @@
-"""`mcdose bed`: biologically effective dose of one or several dose maps."""
+"""`mcdose bed`: biologically effective dose of one or several treatments, as maps and by structure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from mcdose.commands.console import Console
 from mcdose.commands.console_options import add_console_options
 from mcdose.commands.inputs import as_input_error
-from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
-    from mcdose.io.series import Image
-    from mcdose.radiobiology import Tissue, Treatment
+    from mcdose.commands.bed_inputs import Course
+    from mcdose.radiobiology import Tissue
 
 MODEL = "BED = sum of D (1 + G D / (alpha/beta)), G = T_rep / (T_rep + T_half); EQD2 = BED / (1 + 2 Gy / (alpha/beta))"
 
@@ -24,14 +23,16 @@ def add_bed(commands: Any) -> None:
     """Add the command to the command line."""
     bed = commands.add_parser(
         "bed",
-        help="biologically effective dose of a dose map, or of several treatments",
-        description="Compute BED and EQD2 of a permanent implant from absorbed dose, voxel by voxel. Several doses are "
-        "several treatments on one grid, whose BED is added. DOSE is an RT Dose (PHYSICAL, Gy), NIfTI or MetaImage in "
-        "Gy.",
+        help="biologically effective dose of a treatment, or of several",
+        description="Compute BED and EQD2 of a permanent implant from absorbed dose, voxel by voxel and by structure. "
+        "Several doses are several treatments, whose BED is added on the grid of the first. DOSE is a folder of "
+        "results of mcdose dose, an RT Dose (PHYSICAL, Gy), NIfTI or MetaImage in Gy.",
     )
-    bed.add_argument("dose", metavar="DOSE", nargs="+", help="absorbed dose of the whole decay")
+    bed.add_argument("dose", metavar="DOSE", nargs="*", help="absorbed dose of the whole decay")
     decay = bed.add_mutually_exclusive_group()
-    decay.add_argument("--nuclide", nargs="+", metavar="NAME", help="of all doses, or one for each (Y-90)")
+    decay.add_argument(
+        "--nuclide", nargs="+", metavar="NAME", help="of all doses, or one for each (that of the results, or Y-90)"
+    )
     decay.add_argument(
         "--half-life-h", nargs="+", type=_positive, metavar="H", help="effective half-life instead, likewise"
     )
@@ -39,9 +40,10 @@ def add_bed(commands: Any) -> None:
     bed.add_argument("--alpha-beta", type=_positive, metavar="GY", help="of the tissue")
     bed.add_argument("--repair-half-time-h", type=_positive, metavar="H", help="of sublethal damage")
     bed.add_argument(
-        "--uncertainty", nargs="+", metavar="PATH", help="relative uncertainty of each dose (uncertainty.nii.gz)"
+        "--uncertainty", nargs="+", metavar="PATH", help="relative uncertainty of each dose (that of the results)"
     )
-    bed.add_argument("--structures", metavar="PATH", help="RTSTRUCT, DICOM SEG or label map")
+    _add_several(bed)
+    _add_structures(bed)
     bed.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results")
     bed.add_argument("--anonymize", action="store_true", help="no patient and no date in the DICOM files")
     bed.add_argument("--overwrite", action="store_true", help="replace the results in the folder")
@@ -49,55 +51,117 @@ def add_bed(commands: Any) -> None:
     bed.set_defaults(run=run_bed)
 
 
+def _add_several(command: argparse.ArgumentParser) -> None:
+    several = command.add_argument_group("several treatments")
+    several.add_argument(
+        "--registration",
+        nargs="+",
+        metavar="PATH",
+        help="takes each dose after the first to the first, rigid; none for one that lies as its coordinates say",
+    )
+    several.add_argument(
+        "--by-structure",
+        action="store_true",
+        help="add mean BED by the name of the structure, where doses cannot be registered: no maps",
+    )
+    several.add_argument(
+        "--means", metavar="FILE", help="treatments of which only mean doses are known, TOML: no maps; radiobiology.md"
+    )
+
+
+def _add_structures(command: argparse.ArgumentParser) -> None:
+    part = command.add_argument_group("by structure")
+    part.add_argument(
+        "--structures",
+        nargs="+",
+        metavar="PATH",
+        help="RTSTRUCT, DICOM SEG or label map, on the first dose; with --by-structure also one for each",
+    )
+    part.add_argument("--liver", metavar="NAME", help="structure whose rest without --tumours is the normal liver")
+    part.add_argument("--tumours", metavar="NAME", nargs="+", default=[], help="structures with parameters of tumour")
+    part.add_argument(
+        "--tumour-parameters",
+        nargs=2,
+        type=_positive,
+        metavar=("ALPHA_BETA", "T_REP"),
+        help="of --tumours [Gy, h] (those published as tumour)",
+    )
+    part.add_argument(
+        "--alpha-per-gy", type=_positive, metavar="A", help="EUD and EUBED of --tumours, or of all without them"
+    )
+    part.add_argument("--clonogens-per-ml", type=_positive, metavar="N", help="TCP of the same; needs --alpha-per-gy")
+    part.add_argument(
+        "--ntcp", nargs="+", metavar="MODEL", default=[], help="of the normal liver; strigari-2010, dawson-2002 ..."
+    )
+
+
 def run_bed(args: argparse.Namespace) -> int:
     """Compute BED and EQD2, write the maps and print the figures."""
-    from mcdose.effect_outputs import FILES, write_effect
+    from mcdose.commands.bed_inputs import read_course
+    from mcdose.commands.bed_table import describe, figures_of
+    from mcdose.effect_outputs import FILES
     from mcdose.io.folder import require_free
-    from mcdose.io.structures import read_structures
-    from mcdose.io.study import study_header
     from mcdose.outputs import to_json
-    from mcdose.radiobiology import cumulative_bed
 
-    tissue = _tissue(args)
-    half_lives_h = _half_lives(args)
-    if args.uncertainty is not None and len(args.uncertainty) != len(args.dose):
-        raise InputError(f"--uncertainty must name one for each dose, got {len(args.uncertainty)} for {len(args.dose)}")
+    tissue, tumour = _tissue(args), _tumour(args)
+    _check(args)
     folder = Path(args.output)
     require_free(folder, FILES, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
-        images = _images(args.dose)
-        first = images[0]
-        grid = first.volume.grid
-        structures: dict[str, Any] = {}
-        if args.structures is not None:
-            frame = next((i.series.frame_of_reference_uid for i in images if i.series), None)
-            structures = read_structures(args.structures, grid, frame_of_reference_uid=frame)
-        treatments = _treatments(images, half_lives_h, args.uncertainty)
+        course = read_course(args)
         console.show_held()
         with as_input_error():
-            effect = cumulative_bed(
-                treatments, alpha_beta_gy=tissue.alpha_beta_gy, repair_half_time_h=tissue.repair_half_time_h
-            )
-        summary = _summary(args, tissue, treatments, structures, effect.bed_gy, grid, console.warnings)
-        series = next((image.series for image in images if image.series), None)
-        files = write_effect(
-            folder,
-            effect,
-            grid,
-            series,
-            alpha_beta_gy=tissue.alpha_beta_gy,
-            repair_half_time_h=tissue.repair_half_time_h,
-            treatments=len(treatments),
-            summary=summary,
-            study=study_header(series, anonymize=args.anonymize),
-            overwrite=args.overwrite,
-        )
+            figures = figures_of(args, course, tissue, tumour)
+        summary = _summary(args, course, tissue, tumour, figures, console.warnings)
+        files = _write(args, folder, course, tissue, summary)
     if args.json:
         print(to_json(summary, ascii_only=True))
     else:
-        print(_report(summary))
+        print(describe(summary))
         print(f"\nwritten to {folder}: {', '.join(file.name for file in files)}")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse arguments that do not go together before any file is opened."""
+    from mcdose.radiobiology import complication_model
+
+    count = len(args.dose)
+    if not count and args.means is None:
+        raise InputError("DOSE must be at least one, or --means FILE")
+    if args.uncertainty is not None and len(args.uncertainty) != count:
+        raise InputError(f"--uncertainty must name one for each dose, got {len(args.uncertainty)} for {count}")
+    for name in ("nuclide", "half_life_h"):
+        given = getattr(args, name)
+        if given is not None and len(given) not in (1, count):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} must be one for all doses or one for each, got {len(given)} for {count}")
+    args.by_structure = args.by_structure or args.means is not None
+    if args.registration is not None:
+        if args.by_structure:
+            raise InputError("--registration brings doses to one grid, which --by-structure and --means do without")
+        if len(args.registration) != count - 1:
+            raise InputError(
+                f"--registration must name one for each dose after the first, or none, got {len(args.registration)} "
+                f"for {count} dose{'s' if count > 1 else ''}"
+            )
+    drawn = len(args.structures or ())
+    if drawn > 1 and not args.by_structure:
+        raise InputError(f"--structures must be one file, on the first dose; got {drawn} without --by-structure")
+    if args.by_structure and count and drawn not in (1, count):
+        raise InputError(f"--structures must be one for all doses or one for each, got {drawn} for {count}")
+    for name in ("liver", "tumours", "alpha_per_gy", "ntcp"):
+        if getattr(args, name) and not drawn and args.means is None:
+            raise InputError(f"--{name.replace('_', '-')} needs --structures")
+    if args.clonogens_per_ml is not None and args.alpha_per_gy is None:
+        raise InputError("--clonogens-per-ml needs --alpha-per-gy")
+    if args.ntcp and args.liver is None:
+        raise InputError("--ntcp needs --liver")
+    if args.tumour_parameters is not None and not args.tumours:
+        raise InputError("--tumour-parameters needs --tumours")
+    with as_input_error():
+        for name in args.ntcp:
+            complication_model(name)
 
 
 def _tissue(args: argparse.Namespace) -> Tissue:
@@ -115,82 +179,30 @@ def _tissue(args: argparse.Namespace) -> Tissue:
     return Tissue("as given", *stated, "the command line")
 
 
-def _half_lives(args: argparse.Namespace) -> list[float]:
-    """Half-life of each dose [h]."""
-    from mcdose.nuclides import nuclide
+def _tumour(args: argparse.Namespace) -> Tissue:
+    """Parameters of the structures that are tumours."""
+    from mcdose.radiobiology import Tissue, tissue
 
-    if args.half_life_h is not None:
-        stated = list(args.half_life_h)
-    else:
-        with as_input_error():
-            stated = [nuclide(name).half_life_s / 3600.0 for name in args.nuclide or ["Y-90"]]
-    if len(stated) == 1:
-        stated *= len(args.dose)
-    if len(stated) != len(args.dose):
-        option = "--nuclide" if args.half_life_h is None else "--half-life-h"
-        raise InputError(f"{option} must be one for all doses or one for each, got {len(stated)} for {len(args.dose)}")
-    return stated
-
-
-def _images(paths: list[str]) -> list[Image]:
-    """Read the doses, which must be on one grid and in one frame of reference."""
-    from mcdose.io.dose_map import read_dose, require_same_grid
-
-    images = [read_dose(path) for path in paths]
-    for path, image in zip(paths[1:], images[1:], strict=True):
-        require_same_grid(path, image.volume.grid, images[0].volume.grid)
-    for keyword in ("FrameOfReferenceUID", "PatientID"):
-        stated = {str(image.series.header.get(keyword) or "") for image in images if image.series} - {""}
-        if len(stated) > 1:
-            raise InputError(
-                f"{', '.join(paths)}: doses that are added must share their {keyword}, got {', '.join(sorted(stated))}"
-            )
-    return images
-
-
-def _treatments(images: list[Image], half_lives_h: list[float], uncertainty: list[str] | None) -> list[Treatment]:
-    from mcdose.io.dose_map import read_relative_uncertainty
-    from mcdose.radiobiology import Treatment
-
-    grid = images[0].volume.grid
-    errors: list[Any] = [None] * len(images)
-    if uncertainty is not None:
-        errors = [read_relative_uncertainty(path, grid).values for path in uncertainty]
-    return [
-        Treatment(image.volume.values, half_life_h, error)
-        for image, half_life_h, error in zip(images, half_lives_h, errors, strict=True)
-    ]
+    if args.tumour_parameters is None:
+        return tissue("tumour")
+    alpha_beta_gy, repair_half_time_h = args.tumour_parameters
+    return Tissue("tumour as given", alpha_beta_gy, repair_half_time_h, "the command line")
 
 
 def _summary(
     args: argparse.Namespace,
+    course: Course,
     tissue: Tissue,
-    treatments: list[Treatment],
-    structures: dict[str, Any],
-    bed_gy: Any,
-    grid: Any,
+    tumour: Tissue,
+    figures: dict[str, dict[str, Any]],
     warnings: list[str],
 ) -> dict[str, Any]:
-    import numpy as np
+    from dataclasses import asdict
 
     from mcdose import __version__
-    from mcdose.radiobiology import eqd2, lea_catcheside
-    from mcdose.summary import structure_curves
+    from mcdose.radiobiology import complication_model, lea_catcheside
 
-    scored = np.ones(grid.shape, dtype=bool)  # a dose map does not say where it is below the density floor
-    doses = [structure_curves(np.asarray(one.dose_gy), structures, scored, grid.voxel_mm) for one in treatments]
-    figures = {}
-    for name, curve in structure_curves(bed_gy, structures, scored, grid.voxel_mm).items():
-        figures[name] = {
-            "volume_ml": float(structures[name].sum(dtype=np.float64)) * grid.voxel_ml,
-            "mean_doses_gy": [curves[name].mean_gy for curves in doses],
-            "mean_bed_gy": curve.mean_gy,
-            "d95_bed_gy": curve.d(95),
-            "d50_bed_gy": curve.d(50),
-            "max_bed_gy": curve.max_gy,
-            "mean_eqd2_gy": float(eqd2(curve.mean_gy, tissue.alpha_beta_gy)),
-            "mean_noise_bias_gy": _mean_bias(treatments, tissue, structures[name]),
-        }
+    grid = course.grid
     return {
         "mcdose_version": __version__,
         "model": MODEL,
@@ -198,66 +210,56 @@ def _summary(
         "alpha_beta_gy": tissue.alpha_beta_gy,
         "repair_half_time_h": tissue.repair_half_time_h,
         "parameters_from": tissue.source,
+        "tumour": asdict(tumour) if args.tumours else None,
+        "alpha_per_gy": args.alpha_per_gy,
+        "clonogens_per_ml": args.clonogens_per_ml,
+        "complications": [asdict(complication_model(name)) for name in args.ntcp],
+        "added_by": "structure" if args.by_structure else "voxel",
         "treatments": [
             {
-                "dose": str(path),
+                "dose": one.name,
+                "nuclide": one.nuclide,
                 "half_life_h": one.half_life_h,
                 "lea_catcheside": lea_catcheside(one.half_life_h, tissue.repair_half_time_h),
+                "registration": None if one.dose is None else one.dose.registration,
+                "resampled": one.resampled,
             }
-            for path, one in zip(args.dose, treatments, strict=True)
+            for one in course.treatments
         ],
-        "structures_from": None if args.structures is None else str(args.structures),
-        "shape": list(grid.shape),
-        "voxel_mm": list(grid.voxel_mm),
-        "max_bed_gy": float(bed_gy.max()),
+        "structures_from": None if not args.structures else " ".join(map(str, args.structures)),
+        "shape": None if grid is None else list(grid.shape),
+        "voxel_mm": None if grid is None else list(grid.voxel_mm),
+        "max_bed_gy": None if grid is None else float(course.effect(tissue).bed_gy.max()),
         "structures": figures,
-        "warnings": list(warnings),
+        "warnings": list(dict.fromkeys(warnings)),
     }
 
 
-def _mean_bias(treatments: list[Treatment], tissue: Tissue, coverage: Any) -> float | None:
-    """By how much noise raises the mean BED of a structure [Gy]; None where the noise of a dose is not known."""
-    import numpy as np
+def _write(
+    args: argparse.Namespace, folder: Path, course: Course, tissue: Tissue, summary: dict[str, Any]
+) -> list[Path]:
+    """Write the maps and the summary, or the summary alone where nothing was added voxel by voxel."""
+    from mcdose.effect_outputs import FILES, write_effect
+    from mcdose.io.folder import whole_folder
+    from mcdose.io.study import study_header
+    from mcdose.outputs import write_json
 
-    from mcdose.radiobiology import bed_noise_bias
-
-    total = 0.0
-    inside = coverage > 0
-    for one in treatments:
-        if one.relative_uncertainty is None:
-            return None
-        bias = bed_noise_bias(
-            np.asarray(one.dose_gy)[inside],
-            np.nan_to_num(np.asarray(one.relative_uncertainty)[inside], nan=0.0),
-            half_life_h=one.half_life_h,
-            alpha_beta_gy=tissue.alpha_beta_gy,
-            repair_half_time_h=tissue.repair_half_time_h,
-        )
-        total += float(np.average(bias, weights=coverage[inside]))
-    return total
-
-
-def _report(summary: dict[str, Any]) -> str:
-    lines = [
-        f"{summary['model']}",
-        f"alpha/beta {summary['alpha_beta_gy']:g} Gy, T_rep {summary['repair_half_time_h']:g} h "
-        f"({summary['tissue']}; {summary['parameters_from']})",
-    ]
-    lines += [
-        f"{one['dose']}: half-life {one['half_life_h']:.4g} h, G {one['lea_catcheside']:.5f}"
-        for one in summary["treatments"]
-    ]
-    rows = [["structure", "mL", "mean dose Gy", "mean BED Gy", "D95 BED", "max BED", "mean EQD2 Gy"]]
-    for name, figures in summary["structures"].items():
-        doses = " + ".join(gy_text(dose) for dose in figures["mean_doses_gy"])
-        keys = ("mean_bed_gy", "d95_bed_gy", "max_bed_gy", "mean_eqd2_gy")
-        rows.append([name, f"{figures['volume_ml']:.1f}", doses, *(gy_text(figures[key]) for key in keys)])
-    if len(rows) > 1:
-        lines += ["", *text_table(rows)]
-    biases = [f["mean_noise_bias_gy"] for f in summary["structures"].values() if f["mean_noise_bias_gy"] is not None]
-    if biases:
-        lines += ["", f"note: noise of the dose raises the mean BED by up to {max(biases):.2g} Gy (bed.json)"]
-    return "\n".join(lines)
+    if course.grid is None:
+        with whole_folder(folder, FILES, args.overwrite) as part:
+            write_json(part / "bed.json", summary)
+        return [folder / "bed.json"]
+    return write_effect(
+        folder,
+        course.effect(tissue),
+        course.grid,
+        course.series,
+        alpha_beta_gy=tissue.alpha_beta_gy,
+        repair_half_time_h=tissue.repair_half_time_h,
+        treatments=len(course.treatments),
+        summary=summary,
+        study=study_header(course.series, anonymize=args.anonymize),
+        overwrite=args.overwrite,
+    )
 
 
 def _positive(text: str) -> float:

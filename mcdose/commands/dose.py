@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,14 @@ from mcdose.commands.inputs import (
     load_phantom,
 )
 from mcdose.commands.tables import gy_text, text_table
+from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
 from mcdose.errors import InputError
 
 if TYPE_CHECKING:
     from mcdose.case import Case
     from mcdose.io.structures import StructureSet
     from mcdose.result import DoseResult
+    from mcdose.sirt.treatment import Treatment
 
 METHODS = {"monte-carlo": "Monte Carlo", "voxel-kernel": "voxel kernel", "local-deposition": "local deposition"}
 COMMENT_LENGTH = 64  # DoseComment, VR LO
@@ -37,21 +39,59 @@ def run_dose(args: argparse.Namespace) -> int:
     check_counts(args)
     check_times(args)
     check_series(args)
-    return _run(args, load_patient)
+    treatment = chosen_treatment(args)
+    if treatment is not None and args.structures is None:
+        raise InputError("--liver and --tumours are names in --structures, got none")
+    return _run(args, load_patient, treatment)
 
 
 def run_demo(args: argparse.Namespace) -> int:
     """Compute the dose in the phantom."""
     if args.method == "monte-carlo" and args.histories is None and args.target_uncertainty is None:
         args.histories = DEMO_HISTORIES
-    return _run(args, load_phantom)
+    fill_in_phantom(args)
+    return _run(args, load_phantom, chosen_treatment(args))
 
 
-def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace, Console], Case]) -> int:
+def _run(
+    args: argparse.Namespace, load: Callable[[argparse.Namespace, Console], Case], treatment: Treatment | None
+) -> int:
+    from mcdose.outputs import to_json
+
+    summary, files = compute(args, load, treatment)
+    if args.json:
+        print(to_json(summary, ascii_only=True))
+    else:
+        print(_report(summary))
+        print(written(args.output, files))
+    return 0
+
+
+def written(folder: str, files: Sequence[Path]) -> str:
+    """Say what was written where."""
+    return f"\nwritten to {folder}: {', '.join(file.name for file in files)}"
+
+
+def compute(
+    args: argparse.Namespace, load: Callable[[argparse.Namespace, Console], Case], treatment: Treatment | None
+) -> tuple[dict[str, Any], list[Path]]:
+    """Compute a dose and write the folder of results.
+
+    Parameters
+    ----------
+    args : of `mcdose dose`, as parsed
+    load : makes the case
+    treatment : what a radioembolization is judged by, None for another dose
+
+    Returns
+    -------
+    summary, files
+    """
     from mcdose.io.folder import require_free
-    from mcdose.outputs import to_json, write_results
+    from mcdose.outputs import write_results
     from mcdose.report.run import run_report
     from mcdose.result_files import EVERY
+    from mcdose.sirt.assessment import assess
     from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
 
     _check_arguments(args)
@@ -59,6 +99,9 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace, Console],
     require_free(folder, EVERY, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
         case = load(args, console)
+        if treatment is not None:
+            with as_input_error():
+                case = treatment.with_tissues(case)
         scored = scored_voxels(case, DENSITY_FLOOR_G_CM3)
         parts = scored_structures(case, scored)
         structure_set = _structure_set(case, parts) if args.dvh_in_rtdose else None
@@ -70,6 +113,8 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace, Console],
             beside = structure_curves(local.dose_gy, parts, scored, case.grid.voxel_mm)
             local_gy = {name: curve.mean_gy for name, curve in beside.items()}
         curves = structure_curves(result.dose_gy, parts, scored, case.grid.voxel_mm)
+        with as_input_error():
+            sirt = None if treatment is None else assess(case, result, treatment)
         summary = summarise(
             case,
             result,
@@ -78,9 +123,17 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace, Console],
             density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
             local_gy=local_gy,
             warnings=console.warnings,
+            sirt=sirt,
         )
         report = run_report(
-            case, result, summary, curves, scored, method=METHODS[result.method], patient=args.patient_in_report
+            case,
+            result,
+            summary,
+            curves,
+            scored,
+            method=METHODS[result.method],
+            patient=args.patient_in_report,
+            when=not args.anonymize,
         )
         files = write_results(
             folder,
@@ -100,12 +153,7 @@ def _run(args: argparse.Namespace, load: Callable[[argparse.Namespace, Console],
         for warning in result.warnings:
             if warning not in console.warnings:
                 console.say(f"warning: {warning}")
-    if args.json:
-        print(to_json(summary, ascii_only=True))
-    else:
-        print(_report(summary))
-        print(f"\nwritten to {folder}: {', '.join(file.name for file in files)}")
-    return 0
+    return summary, files
 
 
 def _check_arguments(args: argparse.Namespace) -> None:

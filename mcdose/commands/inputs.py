@@ -84,7 +84,7 @@ def load_patient(args: argparse.Namespace, console: Console) -> Case:
             args.structures,
             nuclide=args.nuclide,
             unit=args.activity_unit,
-            calibration=_calibration(args),
+            calibration=calibration(args),
             dose_grid=args.dose_grid,
             sensitivity_cps_per_mbq=args.sensitivity,
             administered_gbq=args.administered_gbq,
@@ -97,6 +97,7 @@ def load_patient(args: argparse.Namespace, console: Console) -> Case:
             registration=args.registration,
             time_fit=args.time_fit,
             fit_per=args.fit_per,
+            masses_of=[lungs] if (lungs := getattr(args, "lungs", None)) else [],
         )
 
 
@@ -104,7 +105,7 @@ def load_phantom(args: argparse.Namespace, _console: Console) -> Case:
     """Build the phantom that mcdose brings along."""
     from mcdose.case import demo_case
 
-    return demo_case(_calibration(args))
+    return demo_case(calibration(args))
 
 
 def emitter(args: argparse.Namespace) -> Nuclide:
@@ -171,7 +172,8 @@ def dose_of(
     return result
 
 
-def _calibration(args: argparse.Namespace) -> Calibration:
+def calibration(args: argparse.Namespace) -> Calibration:
+    """Return the calibration of CT numbers that the arguments name."""
     from mcdose.calibration import SCHNEIDER, Calibration
 
     return SCHNEIDER if args.calibration is None else Calibration.from_json(args.calibration)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcdose.sirt.limit import Limit
     from mcdose.sirt.partition import Doses, Plan
     from mcdose.sirt.plan_file import PlanFile
-    from mcdose.sirt.solution import Bound, Solution
+    from mcdose.sirt.solution import Solution
 
 
 def run_scd(args: argparse.Namespace) -> int:
@@ -105,13 +105,14 @@ def run_mcd(args: argparse.Namespace) -> int:
         residual = own[0].residual if len(own) == 1 else 0.0
         total = doses.sessions[plan.sessions.index(session)].activity_gbq
     from mcdose.sirt.constant import gy_kg_per_gbq
+    from mcdose.sirt.linear import record
 
     figures: dict[str, Any] = {
         "model": "multi-compartment",
         "gy_kg_per_gbq": gy_kg_per_gbq(plan.gy_kg_per_gbq),
         "plan": asdict(plan),
         "session": session,
-        "solution": None if solution is None else _solution_record(solution),
+        "solution": None if solution is None else record(solution),
         "sessions": [asdict(one) for one in doses.sessions],
         "cumulative": asdict(doses.cumulative),
         "table": [asdict(row) for row in rows],
@@ -262,56 +263,10 @@ def _free_svg(args: argparse.Namespace) -> Path | None:
     return path
 
 
-def _solution_record(solution: Solution) -> dict[str, Any]:
-    import math
-
-    def bound(one: Bound) -> dict[str, Any]:
-        from mcdose.sirt.limit import record
-
-        allowed = one.activity_gbq
-        return {
-            "limit": record(one.limit),
-            "subject": one.subject,
-            "activity_gbq": None if allowed is None or math.isinf(allowed) else allowed,
-            "broken_before": allowed is None,
-        }
-
-    return {
-        "target_quantity": solution.target_quantity,
-        "target_gy": solution.target_gy,
-        "target_subject": solution.target_subject,
-        "wanted_gbq": solution.wanted_gbq,
-        "allowed_gbq": None if math.isinf(solution.allowed_gbq) else solution.allowed_gbq,
-        "activity_gbq": solution.activity_gbq,
-        "feasible": solution.feasible,
-        "binding": None if solution.binding is None else bound(solution.binding),
-        "bounds": [bound(one) for one in solution.bounds],
-    }
-
-
 def _describe(figures: dict[str, Any], plan: Plan, sessions: tuple[Doses, ...], total: Doses) -> list[str]:
     lines = [f"Multi-compartment (partition) model, k = {figures['gy_kg_per_gbq']:.5g} Gy kg/GBq", ""]
-    found = figures["solution"]
-    if found is not None:
-        lines.append(
-            f"{found['target_gy']:g} Gy to {found['target_subject']} ({found['target_quantity']}) needs "
-            f"{figure(found['wanted_gbq'])} GBq in session {figures['session']}"
-        )
-        binding = found["binding"]
-        if binding is None:
-            lines.append("no limit binds: none was chosen (--disease, --spheres, --scenario, --limits)")
-        elif binding["broken_before"]:
-            lines.append(f"{_limit_words(binding)} is broken before this session: no activity")
-        else:
-            allowed = "any activity" if found["allowed_gbq"] is None else f"at most {figure(found['allowed_gbq'])} GBq"
-            lines.append(f"{_limit_words(binding)} allows {allowed}")
-        lines.append(
-            "the target is reached within the limits"
-            if found["feasible"]
-            else f"the target cannot be reached within the limits; figures below are for "
-            f"{figure(found['activity_gbq'])} GBq"
-        )
-        lines.append("")
+    if figures["solution"] is not None:
+        lines += [*solution_lines(figures["solution"], f"in session {figures['session']}"), ""]
     header = ["mean dose, Gy", *(f"session {number}" for number in plan.sessions)]
     columns = list(sessions)
     if len(columns) > 1:
@@ -327,6 +282,26 @@ def _describe(figures: dict[str, Any], plan: Plan, sessions: tuple[Doses, ...], 
     ):
         rows.append([label, *(gy_text(getattr(one, key)) for one in columns)])
     return lines + text_table(rows)
+
+
+def solution_lines(found: dict[str, Any], where: str) -> list[str]:
+    """Return what the target needs, which limit binds, and whether both go together."""
+    lines = [
+        f"{found['target_gy']:g} Gy to {found['target_subject']} ({found['target_quantity']}) needs "
+        f"{figure(found['wanted_gbq'])} GBq {where}"
+    ]
+    binding = found["binding"]
+    if binding is None:
+        lines.append("no limit binds: none was chosen (--disease, --spheres, --scenario, --limits)")
+    elif binding["broken_before"]:
+        lines.append(f"{_limit_words(binding)} is broken before this session: no activity")
+    else:
+        allowed = "any activity" if found["allowed_gbq"] is None else f"at most {figure(found['allowed_gbq'])} GBq"
+        lines.append(f"{_limit_words(binding)} allows {allowed}")
+    if found["feasible"]:
+        return [*lines, "the target is reached within the limits"]
+    given = figure(found["activity_gbq"])
+    return [*lines, f"the target cannot be reached within the limits; figures below are for {given} GBq"]
 
 
 def _limit_words(binding: dict[str, Any]) -> str:

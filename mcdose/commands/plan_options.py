@@ -12,7 +12,9 @@ SPHERES = ("glass", "resin", "holmium")
 
 
 def add_plan_kinds(kinds: Any) -> None:
-    """Add the sub-commands that need no images."""
+    """Add the sub-commands that need no images, and that for the lungs."""
+    from mcdose.commands.plan_lungs_options import add_lungs
+
     _add_scd(kinds)
     _add_mcd(kinds)
     _add_bsa(kinds)
@@ -20,6 +22,7 @@ def add_plan_kinds(kinds: Any) -> None:
     _add_limits(kinds)
     _add_devices(kinds)
     _add_uncertainty(kinds)
+    add_lungs(kinds)
 
 
 def _add_scd(kinds: Any) -> None:
@@ -146,6 +149,7 @@ def _add_uncertainty(kinds: Any) -> None:
     sphere.add_argument("--diameter-mm", type=positive, metavar="MM")
     sphere.add_argument("--voxel-mm", type=positive, metavar="MM")
     sphere.add_argument("--fwhm-mm", type=not_negative, metavar="MM")
+    add_lesion_options(budget, "; needs the three above")
     _add_printing(budget)
     budget.set_defaults(run=run_uncertainty)
 
@@ -155,6 +159,24 @@ def add_budget_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--budget", metavar="FILE", help="terms, TOML (those that mcdose ships)")
     command.add_argument(
         "--term", type=term, nargs="+", default=[], metavar="NAME=F", help="relative standard uncertainties of your own"
+    )
+
+
+def add_lesion_options(command: argparse.ArgumentParser, needs: str = "") -> None:
+    """Add what the recovery of a lesion takes, and the covariances that come with it."""
+    lesion = command.add_argument_group("recovery of a lesion, which follows its volume", "docs/sirt.md")
+    lesion.add_argument(
+        "--image-fwhm-mm", type=not_negative, metavar="MM", help=f"resolution of the activity image{needs}"
+    )
+    lesion.add_argument(
+        "--recovery-curve",
+        type=positive,
+        nargs=2,
+        metavar=("ML", "POWER"),
+        help="1 / (1 + (ML / V)^POWER), fitted to a phantom (a sphere with a Gaussian blur)",
+    )
+    lesion.add_argument(
+        "--dose-exponent", type=positive, metavar="N", help="dose factor goes as V^-N (1: all energy stays)"
     )
 
 
@@ -201,6 +223,11 @@ def fraction(text: str) -> float:
 def real(text: str) -> float:
     """Read a finite number."""
     return _within(text, math.isfinite, "a number")
+
+
+def whole(text: str) -> int:
+    """Read a whole number of at least 0, such as 1e7."""
+    return int(_within(text, lambda value: 0.0 <= value < 2.0**63 and value == int(value), "a whole number"))
 
 
 def term(text: str) -> tuple[str, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -161,27 +163,62 @@ def run_devices(args: argparse.Namespace) -> int:
 
 def run_uncertainty(args: argparse.Namespace) -> int:
     """Print an uncertainty budget."""
-    from mcdose.sirt.uncertainty import volume_uncertainty
+    from mcdose.sirt.uncertainty import recovered, volume_uncertainty
 
     sphere = (args.diameter_mm, args.voxel_mm, args.fwhm_mm)
     if any(value is None for value in sphere) and any(value is not None for value in sphere):
         raise InputError("--diameter-mm, --voxel-mm and --fwhm-mm go together, some are missing")
-    budget = chosen_budget(args)
-    if args.diameter_mm is not None:
+    check_lesion(args)
+    if args.image_fwhm_mm is not None and args.diameter_mm is None:
+        raise InputError("--image-fwhm-mm needs --diameter-mm, --voxel-mm and --fwhm-mm")
+    budget, recovery = chosen_budget(args), None
+    if args.image_fwhm_mm is not None:
+        drawing = drawing_of(args, args.voxel_mm, args.fwhm_mm)
+        volume_ml = math.pi / 6000.0 * args.diameter_mm**3
+        with as_input_error():
+            budget, recovery = drawing.budget(budget, volume_ml), drawing.recovery(volume_ml)
+    elif args.diameter_mm is not None:
         relative = volume_uncertainty(*sphere)
         budget = budget.with_values({"volume": relative}, "Gear et al. (2018), from how the region was drawn")
-    combined = None if args.dose_gy is None else budget.standard_uncertainty_gy(args.dose_gy)
+    dose = args.dose_gy
+    corrected = None if dose is None or recovery is None else recovered(dose, recovery.value)
+    combined = None if dose is None else budget.standard_uncertainty_gy(dose if corrected is None else corrected)
     figures = {
         "terms": [asdict(term) for term in budget.terms],
+        "covariances": [asdict(one) for one in budget.covariances],
+        "recovery": None if recovery is None else asdict(recovery),
         "relative": budget.relative,
-        "dose_gy": args.dose_gy,
+        "dose_gy": dose,
+        "recovered_gy": corrected,
         "standard_uncertainty_gy": combined,
     }
-    lines = budget_lines(figures["terms"], budget.relative)
+    lines = budget_lines(figures["terms"], budget.relative, figures["covariances"])
+    if recovery is not None:
+        lines.append(f"recovery coefficient {recovery.value:.4g}, d ln R / d ln V = {recovery.slope:.3g}")
     if combined is not None:
-        lines.append(f"{args.dose_gy:.4g} Gy, standard uncertainty {combined:.3g} Gy (1 sigma)")
+        told = f"{dose:.4g} Gy" if corrected is None else f"{dose:.4g} Gy, {corrected:.4g} Gy over the recovery"
+        lines.append(f"{told}, standard uncertainty {combined:.3g} Gy (1 sigma)")
     print_figures(figures, lines, args.json)
     return 0
+
+
+def check_lesion(args: argparse.Namespace) -> None:
+    """Refuse what is about the recovery of a lesion without a resolution, and a volume that is stated twice."""
+    for name in ("recovery_curve", "dose_exponent"):
+        if getattr(args, name) is not None and args.image_fwhm_mm is None:
+            raise InputError(f"--{name.replace('_', '-')} needs --image-fwhm-mm")
+    if args.image_fwhm_mm is not None and "volume" in dict(args.term):
+        raise InputError("--term volume cannot go with --image-fwhm-mm, which takes it from how the lesion was drawn")
+
+
+def drawing_of(args: argparse.Namespace, voxel_mm: float, drawn_fwhm_mm: float) -> Any:
+    """Return how lesions were drawn and imaged; None without a resolution of the image."""
+    from mcdose.sirt.lesion import Drawing
+
+    if args.image_fwhm_mm is None:
+        return None
+    curve = None if args.recovery_curve is None else tuple(args.recovery_curve)
+    return Drawing(voxel_mm, drawn_fwhm_mm, args.image_fwhm_mm, curve, args.dose_exponent or 1.0)
 
 
 def chosen_budget(args: argparse.Namespace) -> Any:
@@ -192,13 +229,17 @@ def chosen_budget(args: argparse.Namespace) -> Any:
         return load_budget(args.budget).with_values(dict(args.term))
 
 
-def budget_lines(terms: list[dict[str, Any]], relative: float) -> list[str]:
-    """Return terms and their combination as a table."""
+def budget_lines(terms: list[dict[str, Any]], relative: float, covariances: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """Return terms, covariances and their combination as a table."""
     rows = [["term", "1 sigma %", "from"]]
     rows += [
         [term["name"], f"{100 * term['relative']:.3g}", ("assumed: " if term["assumed"] else "") + term["source"]]
         for term in terms
     ]
-    rows.append(["combined", f"{100 * relative:.3g}", "in quadrature, terms independent (Gear et al. 2018)"])
+    how = "terms independent" if not covariances else "with twice the covariances"
+    rows.append(["combined", f"{100 * relative:.3g}", f"in quadrature, {how} (Gear et al. 2018)"])
     widths = [max(len(row[k]) for row in rows) for k in range(2)]
-    return [f"{a.ljust(widths[0])}  {b.rjust(widths[1])}  {c}" for a, b, c in rows]
+    lines = [f"{a.ljust(widths[0])}  {b.rjust(widths[1])}  {c}" for a, b, c in rows]
+    return lines + [
+        f"covariance of {one['first']} and {one['second']}: {1e4 * one['relative']:+.3g} %^2" for one in covariances
+    ]

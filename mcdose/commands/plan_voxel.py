@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.console import Console
 from mcdose.commands.inputs import (
     DEMO_HISTORIES,
-    DENSITY_FLOOR_G_CM3,
     as_input_error,
     check_counts,
     check_names,
@@ -19,96 +19,73 @@ from mcdose.commands.inputs import (
     load_patient,
     load_phantom,
 )
-from mcdose.commands.plan_text import print_figures, verdict_lines, verdict_record
+from mcdose.commands.plan_text import limit_words, print_figures, verdict_lines
 from mcdose.commands.tables import gy_text, text_table
+from mcdose.commands.treatment import chosen_treatment, fill_in_phantom
+from mcdose.commands.treatment_lesions import lesion_lines
+from mcdose.commands.treatment_sessions import session_lines, voxel_solution_lines
 from mcdose.errors import InputError
 
-DEMO = {"liver": "liver", "tumours": ["tumour 1", "tumour 2"], "lungs": "lungs"}
+if TYPE_CHECKING:
+    from mcdose.case import Case
+    from mcdose.sirt.treatment import Treatment
 
 
 def run_voxel_plan(args: argparse.Namespace) -> int:
-    """Compute the dose in a case and print it beside what compartments give."""
-    from mcdose.commands.plan import chosen_limits
-    from mcdose.commands.plan_rules import chosen_budget
-    from mcdose.sirt.limit import judge
-    from mcdose.sirt.tissue import normal_liver
-    from mcdose.sirt.voxel import NORMAL_LIVER, as_values, compare_with_voxels
-
+    """Compute the dose in a case and show it beside what compartments give; write it all where a folder is named."""
     _check(args)
-    with as_input_error():
-        limits = chosen_limits(args)
-        budget = chosen_budget(args)
-    with Console(verbose=args.verbose, silent=args.json) as console:
-        case = (load_phantom if args.demo else load_patient)(args, console)
-        names = [args.liver, *args.tumours, *([args.lungs] if args.lungs else [])]
-        if missing := [name for name in names if name not in case.structures]:
-            raise InputError(
-                f"structure must be one of {', '.join(case.structures) or 'none there'}; got {missing[0]!r}"
-            )
-        kept = case.density_g_cm3 >= DENSITY_FLOOR_G_CM3
-        with as_input_error():
-            lesions = {name: case.structures[name] * kept for name in args.tumours}
-            regions = {**lesions, NORMAL_LIVER: normal_liver(case.structures[args.liver] * kept, lesions)}
-        if args.lungs:
-            regions[args.lungs] = case.structures[args.lungs] * kept
-        console.show_held()
-        result = dose_of(case, regions, args, console, args.method, args.density_scaling or "target")
-        with as_input_error():
-            found = compare_with_voxels(
-                case,
-                result.dose_gy,
-                liver=args.liver,
-                tumours=args.tumours,
-                lungs=args.lungs,
-                nuclide=args.nuclide,
-                gy_kg_per_gbq=args.gy_kg_per_gbq,
-                v_gy=args.v_gy,
-                density_floor_g_cm3=DENSITY_FLOOR_G_CM3,
-            )
-    tissues: list[dict[str, Any]] = []
-    for one in found:
-        noise = result.regions[one.name].relative_uncertainty or 0.0
-        relative = budget.with_values({"monte_carlo_noise": noise}, "this run").relative
-        tissues.append(
-            {
-                **asdict(one),
-                "difference": one.difference,
-                "noise": noise,
-                "relative_uncertainty": relative,
-                "standard_uncertainty_gy": relative * one.voxel.mean_gy,
-            }
-        )
-        tissues[-1]["voxel"]["v"] = {f"{dose:g}": part for dose, part in one.voxel.v.items()}
-    verdicts = [verdict_record(verdict) for verdict in judge(limits, as_values(found, args.tumours))]
-    figures = {
-        "model": "voxels",
-        "method": result.method,
-        "histories": result.histories,
-        "tissues": tissues,
-        "budget": [asdict(term) for term in budget.terms],
-        "limits": verdicts,
-        "warnings": list(dict.fromkeys([*console.warnings, *result.warnings])),
-    }
-    print_figures(figures, [*_describe(figures), *verdict_lines(verdicts)], args.json)
+    treatment = chosen_treatment(args)
+    if treatment is None:
+        raise InputError("--liver must be given")
+    load = load_phantom if args.demo else load_patient
+    from mcdose.commands.dose import compute, written
+
+    files: list[Path] = []
+    if args.output is None:
+        figures = _figures(args, load, treatment)
+    else:
+        summary, files = compute(args, load, treatment)
+        figures = _with_method(summary["sirt"], summary["warnings"])
+    lines = [*_describe(figures), *voxel_solution_lines(figures["solution"])]
+    print_figures(figures, [*lines, written(args.output, files)] if files else lines, args.json)
     return 0
+
+
+def _figures(
+    args: argparse.Namespace, load: Callable[[argparse.Namespace, Console], Case], treatment: Treatment
+) -> dict[str, Any]:
+    """Return the figures, writing nothing."""
+    from mcdose.sirt.assessment import assess
+
+    with Console(verbose=args.verbose, silent=args.json) as console:
+        case = load(args, console)
+        with as_input_error():
+            tissues = treatment.tissues(case)
+        console.show_held()
+        result = dose_of(case, tissues, args, console, args.method, args.density_scaling or "target")
+        with as_input_error():
+            figures = assess(case, result, treatment)
+        return _with_method(figures, list(dict.fromkeys([*console.warnings, *result.warnings])))
+
+
+def _with_method(figures: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    said = figures["treatment"]
+    first = {"model": "voxels", "method": said["method"], "histories": said["histories"]}
+    return {**first, **figures, "warnings": warnings}
 
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before any file is opened."""
     if args.demo:
-        for name, value in DEMO.items():
-            setattr(args, name, getattr(args, name) or value)
+        fill_in_phantom(args)
         for name in ("activity", "ct", "structures"):
             if getattr(args, name) is not None:
                 raise InputError(f"--demo stands instead of images, got --{name}")
-        if args.histories is None:
+        if args.histories is None and args.method == "monte-carlo" and args.target_uncertainty is None:
             args.histories = DEMO_HISTORIES
     for name in ("activity", "ct", "structures") if not args.demo else ():
         if getattr(args, name) is None:
             raise InputError(f"--{name} must be given, or --demo for the phantom")
-    for name in ("liver", "tumours"):
-        if not getattr(args, name):
-            raise InputError(f"--{name} must be given")
     check_counts(args)
     check_times(args)
     check_series(args)
@@ -117,20 +94,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _describe(figures: dict[str, Any]) -> list[str]:
     first = figures["tissues"][0]["voxel"]["v"]
-    header = [
-        "tissue",
-        "mL",
-        "T/N",
-        "compartment Gy",
-        "voxels Gy",
-        "difference",
-        "1 sigma Gy",
-        "SD",
-        "D95",
-        "D70",
-        "D50",
-    ]
-    rows = [[*header, *(f"V{dose} %" for dose in first)]]
+    header = ["tissue", "mL", "T/N", "compartment Gy", "voxels Gy", "difference", "1 sigma Gy"]
+    rows = [[*header, "SD", "D95", "D70", "D50", *(f"V{dose} %" for dose in first)]]
     for one in figures["tissues"]:
         voxel, difference, ratio = one["voxel"], one["difference"], one["ratio"]
         rows.append(
@@ -146,10 +111,16 @@ def _describe(figures: dict[str, Any]) -> list[str]:
                 *(f"{100 * part:.1f}" for part in voxel["v"].values()),
             ]
         )
+    judged = [one for one in figures["limits"] if one["figure"] is not None]
     return [
         f"{figures['method']}, {figures['histories']:,} histories; compartments from masses and activities of the case",
         "",
         *text_table(rows),
         "",
         "difference: compartment over voxels; 1 sigma: budget of `mcdose plan uncertainty` with the noise of this run",
+        *(f"  {one['name']}: {one['why']}" for one in figures["tissues"]),
+        *lesion_lines(figures["tissues"]),
+        *session_lines(figures),
+        *verdict_lines(judged),
+        *(f"not judged: {limit_words(one)}, {one['reason']}" for one in figures["limits"] if one["figure"] is None),
     ]

@@ -15,7 +15,7 @@ from numba import cuda
 from numba.cuda.extending import overload
 
 from mcdose.checksum import mixed
-from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, FASTMATH, THREADS
+from mcdose.engine.cuda_sizes import BLOCKS_BY_REGISTERS, ROW_BLOCKS_BY_REGISTERS, THREADS
 from mcdose.engine.work import EMITTED, ESCAPED, FLIGHTS, FOLLOWED
 from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
@@ -32,7 +32,8 @@ from mcdose.transport.stack import DEPTH, GONE, INTEGERS, MOVES, NOTHING, PHOTON
 from mcdose.transport.world import Place
 
 # Registers are limited so that a multiprocessor holds so many blocks.
-history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS), fastmath=FASTMATH)
+history_launcher = partial(cuda_launcher, launch_bounds=(THREADS, BLOCKS_BY_REGISTERS))
+row_launcher = partial(cuda_launcher, launch_bounds=(THREADS, ROW_BLOCKS_BY_REGISTERS))
 
 
 @overload(score, target="cuda")
@@ -130,7 +131,7 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
         if moving.kind == PHOTON:
             _, energy, at, u, v, w, draw = moving[:7]
             energy, at, u, v, w, draw, fate, depth, escaped = photon_flight(
-                energy, at, u, v, w, draw, world, tables, scores, stack, depth, key
+                energy, at, u, v, w, draw, world, tables, cuts, scores, stack, depth, key
             )
             moving = photon_that_moves(energy, at, u, v, w, draw)
             if fate == MOVES and flights == PHOTON_FLIGHT_LIMIT:
@@ -149,7 +150,7 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
             moves = False
 
 
-@history_launcher
+@row_launcher
 def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, faults, accounts):  # type: ignore[no-untyped-def]
     """Follow a batch in every block: counts[b] histories from firsts[b].
 

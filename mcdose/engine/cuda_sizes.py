@@ -1,9 +1,9 @@
 """How many threads and blocks the CUDA kernels are launched with. No result depends on those of the transport."""
 
 THREADS = 128  # of a block that follows histories
-BLOCKS_BY_REGISTERS = 5  # of such blocks that a multiprocessor must hold: at most 96 registers a thread
-BLOCKS_PER_PROCESSOR = 5  # of such blocks in a launch: what is resident at once
-FASTMATH = True  # approximate division, root, logarithm and exponential: to about 2^-22
+BLOCKS_BY_REGISTERS = 6  # of such blocks that a multiprocessor must hold: at most 80 registers a thread
+ROW_BLOCKS_BY_REGISTERS = 5  # the same of `transport_rows`, which would spill with 80
+BLOCKS_PER_PROCESSOR = 6  # of such blocks in a launch: what is resident at once
 ROOM_ASIDE = 0.125  # photons set aside, by the histories of a batch; those beyond are followed on the spot
 
 LANES = 256  # threads of a block of every other kernel

@@ -1,67 +1,84 @@
 """Incoherent scattering of photons."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled
-from mcdose.physics.random import random_block, uniform
 
-# x = E[MeV] sin(theta/2) / (hc), hc = 0.01239841984 MeV angstrom
-_INVERSE_HC = 80.65543937349212
-X_MAX = 256.0  # 1/angstrom: S = Z beyond (E of 3 MeV scattered back is 242)
+Array = NDArray[np.float64]
+
+_HC = 0.01239841984  # MeV angstrom
+_POINTS = 1024  # of the quadrature over angles
+
+
+def compton_angles(energies: Array, bound: Callable[[Array], Array], cells: int) -> Array:
+    """Return 1 - cos of the scattering angle where the root of its cumulative probability is k / cells.
+
+    The density is Klein and Nishina's times the incoherent scattering function.
+
+    Parameters
+    ----------
+    energies : (m,) MeV, of the photon
+    bound : S(x)/Z, the incoherent scattering function per electron at x = sin(theta/2) E / hc [1/angstrom]
+    cells : n
+
+    Returns
+    -------
+    ndarray, (m, n + 1), each row from 0 to 2
+
+    Notes
+    -----
+    S grows as 1 - cos where the angle is small, so the cumulative probability as its square: as a function of the root
+    the angle has a finite slope at both ends. Points of the quadrature: sin(theta/2) = (k / 1024)^2.
+    Source: Hubbell et al., J. Phys. Chem. Ref. Data 4 (1975) 471, eq. 5.
+    """
+    half_sine = np.linspace(0.0, 1.0, _POINTS + 1) ** 2
+    one_minus_cosine = 2.0 * half_sine**2
+    energy = np.asarray(energies, np.float64)[:, None]
+    ratio = 1.0 / (1.0 + energy / ELECTRON_MASS * one_minus_cosine)
+    klein_nishina = ratio**2 * (ratio + 1.0 / ratio - one_minus_cosine * (2.0 - one_minus_cosine))
+    density = klein_nishina * bound(energy * half_sine / _HC) * half_sine  # d(1 - cos) = 4 sin(theta/2) d(sin(theta/2))
+    parts = 0.5 * (density[:, 1:] + density[:, :-1]) * np.diff(half_sine)
+    cumulative = np.pad(np.cumsum(parts, axis=1), ((0, 0), (1, 0)))
+    roots = np.sqrt(cumulative / cumulative[:, -1:])
+    wanted = np.linspace(0.0, 1.0, cells + 1)
+    return np.array([np.interp(wanted, row, one_minus_cosine) for row in roots])
 
 
 @compiled
-def scattering_function(energy, one_minus_cosine, binding, medium):
-    """Return S(x)/Z of a medium at the momentum transfer of this scattering."""
-    steps = binding.shape[1] - 1
-    x = energy * _INVERSE_HC * math.sqrt(0.5 * one_minus_cosine)
-    position = math.sqrt(min(x * (1.0 / X_MAX), np.float32(1.0))) * np.float32(steps)
-    cell = min(np.int32(position), np.int32(steps - 1))
-    return binding[medium, cell] + (position - np.float32(cell)) * (binding[medium, cell + 1] - binding[medium, cell])
-
-
-@compiled
-def sample_compton(energy, binding, medium, key, draw):
+def sample_compton(energy, angles, medium, index, inside, uniform_1):
     """Sample a Compton scattering: Klein-Nishina times the incoherent scattering function.
 
     Parameters
     ----------
     energy : MeV, of the photon
-    binding : (media, n + 1) float32, S(x)/Z of each medium on equal steps of sqrt(x / x_max), x = sin(theta/2) E / hc
+    angles : (media, energies, n + 1) float32, `compton_angles` of each medium, linear between its nodes
     medium : which medium
-    key, draw : the particle's stream and its next block
+    index, inside : where `energy` lies among the energies (`lookup.locate`)
+    uniform_1 : uniform in (0, 1)
 
     Returns
     -------
     scattered : MeV, of the scattered photon
-    one_minus_cosine : of its polar angle
-    draw : the next unused block
+    one_minus_cosine : of its polar angle, 0 to 2
 
     Notes
     -----
     Neglects Doppler broadening and the binding energy (the recoil electron gets energy - scattered).
-    Source: Butcher and Messel, Nucl. Phys. 20 (1960) 15, for the Klein-Nishina part.
     """
-    k = energy / ELECTRON_MASS
-    least = 1.0 / (1.0 + 2.0 * k)  # backscattering
-    weight_1 = -math.log(least)
-    weight_2 = 0.5 * (1.0 - least * least)
-    while True:
-        word_1, word_2, word_3, word_4 = random_block(key, draw)
-        draw += 1
-        if uniform(word_1) * (weight_1 + weight_2) < weight_1:
-            epsilon = math.exp(-weight_1 * uniform(word_2))
-        else:
-            epsilon = math.sqrt(least * least + (1.0 - least * least) * uniform(word_2))
-        one_minus_cosine = min((1.0 - epsilon) / (k * epsilon), np.float32(2.0))
-        sine_square = one_minus_cosine * (2.0 - one_minus_cosine)
-        if uniform(word_3) < 1.0 - epsilon * sine_square / (1.0 + epsilon * epsilon) and uniform(
-            word_4
-        ) < scattering_function(energy, one_minus_cosine, binding, medium):
-            return epsilon * energy, one_minus_cosine, draw
+    cells = angles.shape[2] - 1
+    position = math.sqrt(uniform_1) * np.float32(cells)
+    cell = min(np.int32(position), np.int32(cells - 1))
+    along = position - np.float32(cell)
+    low = angles[medium, index, cell] + along * (angles[medium, index, cell + 1] - angles[medium, index, cell])
+    above = index + 1
+    high = angles[medium, above, cell] + along * (angles[medium, above, cell + 1] - angles[medium, above, cell])
+    one_minus_cosine = low + inside * (high - low)
+    return energy / (1.0 + energy * (1.0 / ELECTRON_MASS) * one_minus_cosine), one_minus_cosine
 
 
 @compiled

@@ -74,8 +74,5 @@ def uniform_low(word):
 
 @compiled
 def exponential(word):
-    """Return a float32 from the exponential distribution of mean 1, such as a path in mean free paths.
-
-    Not below zero, also where the device's logarithm is approximate near 1.
-    """
-    return max(-math.log(uniform(word)), 0.0)
+    """Return a float32 from the exponential distribution of mean 1, such as a path in mean free paths."""
+    return -math.log(uniform(word))

@@ -8,9 +8,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from mcdose.radiobiology.effect import dose_of_bed
 from mcdose.radiobiology.response import lkb_ntcp
+from mcdose.radiobiology.values import gray, positive
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class ComplicationModel:
     n, m, td50_gy : see `lkb_ntcp`
     quantity : what dose the parameters were found with, which must be given
     source : the paper, and what to mind
+    nuclide : of the permanent implants that the doses were of, "" where they were of beams
+    fraction_gy : of the beams [Gy], 0 where the doses were of implants
     """
 
     name: str
@@ -43,6 +48,33 @@ class ComplicationModel:
     td50_gy: float
     quantity: str
     source: str
+    nuclide: str = ""
+    fraction_gy: float = 0.0
+
+    def dose_of_bed(self, bed_gy: ArrayLike, *, alpha_beta_gy: float, repair_half_time_h: float) -> NDArray[np.float64]:
+        """Dose of the model's own kind that has a given BED [Gy], so that `ntcp` can be asked about another treatment.
+
+        Of a permanent implant the inverse of `mcdose.radiobiology.bed`, of beams in fractions d, with all damage
+        repaired between them, BED / (1 + d / (α/β)). What the linear-quadratic model leaves out (the number of
+        spheres, how unevenly they lie) stays different.
+
+        Parameters
+        ----------
+        bed_gy : any shape [Gy]
+        alpha_beta_gy, repair_half_time_h : of the organ, see `mcdose.radiobiology.bed`
+        """
+        from mcdose.nuclides import nuclide
+
+        if self.fraction_gy > 0.0:
+            return np.asarray(
+                gray("bed_gy", bed_gy) / (1.0 + self.fraction_gy / positive("alpha_beta_gy", alpha_beta_gy))
+            )
+        return dose_of_bed(
+            bed_gy,
+            half_life_h=nuclide(self.nuclide).half_life_s / 3600.0,
+            alpha_beta_gy=alpha_beta_gy,
+            repair_half_time_h=repair_half_time_h,
+        )
 
     def ntcp(self, dose_gy: ArrayLike, coverage: ArrayLike | None = None) -> float:
         """Probability of the complication of a dose, in the model's own quantity [Gy]; see `lkb_ntcp`."""

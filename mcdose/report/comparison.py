@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from mcdose.citations import citations
 from mcdose.methods import MAIN, WAYS
 from mcdose.report.contents import Layer, Report, Table
+from mcdose.report.numbers import gbq, gy
 from mcdose.report.run import (
     balance,
     case_facts,
-    gbq,
-    gy,
     kernel_names,
     patient_facts,
     result_facts,

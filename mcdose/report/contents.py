@@ -35,12 +35,74 @@ class Layer:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text: the first cell of each row names the row."""
+    """A table of text: the first cell of each row names the row; `words` are columns of words, not of numbers."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    words: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure to be seen first.
+
+    Attributes
+    ----------
+    label, value, note : what it is, the figure with its unit, a few words below
+    """
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TreatmentPart:
+    """What a report says of a radioembolization, before everything else. All text is plain, but for the drawing.
+
+    Attributes
+    ----------
+    figures : to be seen first
+    facts : (label, value), of the case and the treatment
+    tissues : doses with their uncertainty
+    limits : figures against limits, None where none apply
+    lungs : shunt and doses of the lungs, None where none are named
+    recovery, sessions, solution, effect : lesions without the blur, doses over all sessions, activity for a dose, BED;
+        each None where it does not apply
+    no_effect : why there is no BED, empty where there is
+    compartments : beside the voxels
+    reasons : why the two differ, (tissue, sentence)
+    budget : terms of the uncertainty
+    lesions, around : names of structures, to be pictured, and to be outlined there as well; the first is cropped to
+    drawing : doses against activity, SVG that is safe as it is; empty where there is no activity
+    drawing_note : below it
+    assumptions : a sentence each
+    sources : publications of the limits, in the order of their numbers
+    notice : what the figures are good for
+    """
+
+    figures: tuple[Figure, ...]
+    facts: tuple[tuple[str, str], ...]
+    tissues: Table
+    limits: Table | None
+    lungs: Table | None
+    recovery: Table | None
+    sessions: Table | None
+    solution: Table | None
+    effect: Table | None
+    no_effect: str
+    compartments: Table
+    reasons: tuple[tuple[str, str], ...]
+    budget: Table
+    lesions: tuple[str, ...]
+    around: tuple[str, ...]
+    drawing: str
+    drawing_note: str
+    assumptions: tuple[str, ...]
+    sources: tuple[str, ...]
+    notice: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +122,7 @@ class Report:
     tables : the figures; made by the caller, from full resolution
     balance : where the energy went, or None
     warnings, notes, references : a sentence each
+    treatment : of a radioembolization; None without
     """
 
     title: str
@@ -76,3 +139,4 @@ class Report:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    treatment: TreatmentPart | None = None

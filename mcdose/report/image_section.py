@@ -140,9 +140,9 @@ def _view(view: View, images: Pictures) -> str:
     last = images.grid.shape[view.axis] - 1
     return f"""<figure class="view">
 <figcaption>{view.name}</figcaption>
-<div class="frame" style="{_ratio(view, images)}"><canvas id="{name}" tabindex="0" role="application"
+<div class="frame" style="{ratio(view, images)}"><canvas id="{name}" tabindex="0" role="application"
 aria-label="{view.name} view: arrow keys move the cross-hair, Page Up and Page Down change the slice"></canvas>
-{_letters(view)}</div>
+{letters(view)}</div>
 <div class="slice"><label for="{name}-slice">{AXES[view.axis]}</label><input type="range" id="{name}-slice" min="0"
 max="{last}" step="1" aria-label="{view.name} slice, {AXES[view.axis]}">
 <output id="{name}-at" for="{name}-slice"></output></div>
@@ -154,7 +154,7 @@ def _outline_choice(images: Pictures) -> str:
         return ""
     boxes = "\n".join(
         f'<li><input type="checkbox" id="outline-{k}" data-structure="{k}"{_checked(k)}>'
-        f'<label for="outline-{k}">{_swatch(k)}{escape(name)}</label></li>'
+        f'<label for="outline-{k}">{swatch(k)}{escape(name)}</label></li>'
         for k, name in enumerate(images.structures)
     )
     return (
@@ -171,7 +171,7 @@ def _stills(report: Report, images: Pictures) -> str:
     layer, top = images.layers[0], images.tops[0]
     start = -top if layer.kind == "difference" else 0.0
     ticks = "".join(f"<li>{start + k * (top - start) / (TICKS - 1):.3g}</li>" for k in range(TICKS))
-    names = "\n".join(f"<li>{_swatch(k)}{escape(name)}</li>" for k, name in enumerate(images.structures))
+    names = "\n".join(f"<li>{swatch(k)}{escape(name)}</li>" for k, name in enumerate(images.structures))
     drawn = [_still(view, images, layer.name) for view in VIEWS]
     return f"""<div id="stills">
 <div class="bar"><p class="bar-title">{escape(_scale_title(images))}</p>
@@ -186,8 +186,8 @@ def _still(view: View, images: Pictures, name: str) -> str:
     at = f"{AXES[view.axis]} = {images.grid.centres_mm(view.axis)[index]:.1f} mm"
     return f"""<figure class="view">
 <figcaption>{view.name}, {at}</figcaption>
-<div class="frame" style="{_ratio(view, images)}"><img src="{stills.still(images, view)}"
-alt="{escape(name)} over CT, {view.name.lower()} slice through the highest dose, {at}">{_letters(view)}</div>
+<div class="frame" style="{ratio(view, images)}"><img src="{stills.still(images, view)}"
+alt="{escape(name)} over CT, {view.name.lower()} slice through the highest dose, {at}">{letters(view)}</div>
 </figure>"""
 
 
@@ -196,18 +196,21 @@ def _scale_title(images: Pictures) -> str:
     return f"{layer.name} [{layer.unit}]; slices through the highest dose"
 
 
-def _swatch(place: int) -> str:
+def swatch(place: int) -> str:
+    """Show the colour of the outline of a structure, by its place."""
     dashed = " dashed" if place >= len(ON_DARK) else ""
     return f'<span class="swatch{dashed}" style="border-color: {ON_DARK[place % len(ON_DARK)]}"></span>'
 
 
-def _letters(view: View) -> str:
+def letters(view: View) -> str:
+    """Say on the sides of a view which sides of the patient they are."""
     return "".join(
         f'<span class="letter {side}" aria-hidden="true">{letter}</span>'
         for side, letter in zip(SIDES, view.letters, strict=True)
     )
 
 
-def _ratio(view: View, images: Pictures) -> str:
+def ratio(view: View, images: Pictures) -> str:
+    """Return the style that keeps the proportions of a view."""
     width, height = view.size_mm(images.grid)
     return f"aspect-ratio: {width:g} / {height:g}"

@@ -9,17 +9,25 @@ from typing import Any
 
 from mcdose.report.contents import Table
 
+MANY = 11  # columns from which they are set closer on paper
+
 
 def table(content: Table, name: str) -> str:
     """Return a table in a frame of its own, which scrolls where the page is narrow; `name` is the id of its caption."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in content.header)
+    kinds = [' class="words"' if column in content.words else "" for column in range(len(content.header))]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(cell)}</th>' for cell, kind in zip(content.header, kinds, strict=True)
+    )
     body = "\n".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
+        + "</tr>"
         for first, *rest in content.rows
     )
     note = f'\n<p class="note">{escape(content.note)}</p>' if content.note else ""
+    many = ' class="many"' if len(content.header) > MANY else ""
     return (
-        f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">\n<table>\n'
+        f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">\n<table{many}>\n'
         f'<caption id="{name}"><span>{escape(content.title)}</span></caption>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table>\n</div>{note}"
     )
@@ -33,7 +41,12 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 def items(sentences: Iterable[str]) -> str:
     """Return a list of sentences."""
-    return "<ul>\n" + "\n".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "\n</ul>"
+    return f"<ul>\n{rows(sentences)}\n</ul>"
+
+
+def rows(sentences: Iterable[str]) -> str:
+    """Return sentences as the rows of a list."""
+    return "\n".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
 
 
 def section(name: str, title: str, *parts: str) -> str:

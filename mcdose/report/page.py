@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mcdose import __version__
-from mcdose.report import dvh_chart, image_section, markup
+from mcdose.report import dvh_chart, image_section, markup, treatment_section
 from mcdose.report.colours import ON_DARK, ON_LIGHT
 from mcdose.report.contents import Report
 from mcdose.report.pictures import MOST_VOXELS, pictures
@@ -29,14 +29,16 @@ def page(report: Report, most_voxels: int = MOST_VOXELS) -> str:
     but the one viewer, which is named by its hash. All figures are there without JavaScript.
     """
     images = pictures(report, most_voxels)
+    treatment = {} if report.treatment is None else treatment_section.sections(report, report.treatment, images)
     sections = {
         ("warnings", "Warnings"): markup.items(report.warnings) if report.warnings else "",
-        ("doses", "Doses"): _tables(report),
+        **treatment,
+        ("doses", "Doses of all structures" if treatment else "Doses"): _tables(report),
         ("images", "Images"): image_section.markup(report, images),
         ("histograms", "Dose-volume histograms"): _histograms(report),
         ("making", "How it was made"): _making(report),
         ("notes", "Notes"): markup.items(report.notes) if report.notes else "",
-        ("references", "References"): markup.items(report.references) if report.references else "",
+        ("references", "References"): _references(report),
     }
     sections = {key: body for key, body in sections.items() if body}
     contents = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in sections)
@@ -80,6 +82,13 @@ def _histograms(report: Report) -> str:
 def _making(report: Report) -> str:
     balance = markup.table(report.balance, "balance") if report.balance else ""
     return f"{markup.facts(report.facts)}\n{balance}"
+
+
+def _references(report: Report) -> str:
+    sources = report.treatment.sources if report.treatment else ()
+    numbered = f'<h3>Limits</h3>\n<ol class="sources">{markup.rows(sources)}</ol>' if sources else ""
+    others = markup.items(report.references) if report.references else ""
+    return f"{numbered}\n{'<h3>Methods and data</h3>' if numbered and others else ''}\n{others}".strip()
 
 
 def _line_colours() -> str:

@@ -49,7 +49,7 @@ def pictures(report: Report, most_voxels: int = MOST_VOXELS) -> Pictures:
     grid, box, factors, note = report.grid.own, (slice(None),) * 3, (1, 1, 1), ""
     if int(np.prod(grid.shape)) > most_voxels:
         box = _filled(report)
-        grid = _part(grid, box)
+        grid = part_of(grid, box)
         factors = _factors(grid, most_voxels)
         note = _note(report.grid, grid, factors)
         grid = _coarse(grid, factors)
@@ -101,7 +101,8 @@ def _reach(wanted: NDArray[np.bool_], axis: int) -> slice:
     return slice(max(0, int(found[0]) - MARGIN), min(wanted.shape[axis], int(found[-1]) + 1 + MARGIN))
 
 
-def _part(grid: Grid, box: Box) -> Grid:
+def part_of(grid: Grid, box: Box) -> Grid:
+    """Return the grid of the voxels in a box."""
     starts = [part.indices(size)[0] for part, size in zip(box, grid.shape, strict=True)]
     stops = [part.indices(size)[1] for part, size in zip(box, grid.shape, strict=True)]
     nz, ny, nx = (stop - start for start, stop in zip(starts, stops, strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 
 from mcdose.citations import citations
 from mcdose.report.contents import Layer, Report, Table
+from mcdose.report.numbers import gbq, gy
 from mcdose.report.times import time_facts, time_tables
+from mcdose.report.treatment import treatment_part
 
 if TYPE_CHECKING:
     from mcdose.case import Case
@@ -35,6 +36,7 @@ def run_report(
     *,
     method: str,
     patient: bool = False,
+    when: bool = True,
     made: datetime | None = None,
 ) -> Report:
     """Gather the report of a run.
@@ -46,12 +48,15 @@ def run_report(
     scored : voxels with a reported dose
     method : its name for the reader
     patient : say whose dose this is, if the images do
+    when : say when a treatment was administered, if the images do
     made : when; None = now
     """
     histories = f", {result.histories:,} histories" if result.histories else ""
     activity = f" of {gbq(case.origin['activity_bq'])}" if case.origin.get("activity_bq") else ""
     return Report(
-        title=f"{summary['nuclide']} absorbed dose",
+        title=f"Radioembolization: {summary['nuclide']} dose"
+        if summary["sirt"]
+        else f"{summary['nuclide']} absorbed dose",
         lead=f"{method}{histories}, dose to {summary['dose_to']}, after an administration{activity}",
         facts=(
             *(patient_facts(case) if patient else ()),
@@ -70,6 +75,7 @@ def run_report(
         warnings=without_folders(summary["warnings"], case),
         notes=tuple(summary["notes"]),
         references=tuple(citations(result).splitlines()),
+        treatment=treatment_part(summary["sirt"], when=when) if summary["sirt"] else None,
     )
 
 
@@ -224,20 +230,3 @@ def _without(sentence: str, folders: Iterable[str]) -> str:
 def last_part(path: str | Path) -> str:
     """Last part of a path."""
     return Path(path).name or str(path)
-
-
-def gy(value: float | None) -> str:
-    """Four digits of a dose [Gy]."""
-    return "–" if value is None else four_digits(value)
-
-
-def gbq(value_bq: float) -> str:
-    """Return an activity with the unit that suits it."""
-    return f"{four_digits(value_bq / 1e9)} GBq" if value_bq >= 1e8 else f"{four_digits(value_bq / 1e6)} MBq"
-
-
-def four_digits(value: float) -> str:
-    """Format a number with four digits, those that are zero too, and never with an exponent."""
-    if value == 0.0:
-        return "0"
-    return f"{value:.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"

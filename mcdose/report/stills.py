@@ -1,9 +1,10 @@
-"""The slices through the highest dose as PNG: for paper, and for browsers without JavaScript."""
+"""Slices as PNG: those through the highest dose for paper and browsers without JavaScript, those through lesions."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ WINDOW_HU = (-160.0, 240.0)  # soft tissue
 SHOW_FROM = 0.01  # of the end of the scale; below it the CT alone is shown
 OPACITY = 0.6
 FULL_FROM = 0.1  # of the end of a scale of dose: lower doses are more transparent, in proportion
-LINE = 2  # pixels
+LINE, SHADE = 2, "#141414"  # pixels of an outline, and what is around it
 BAR = 256  # pixels of the bar of colours
 
 
-def still(pictures: Pictures, view: View) -> str:
-    """Draw the slice through the highest dose, as a data address: first layer over CT, outlines of all structures."""
+def still(pictures: Pictures, view: View, outlined: Container[str] | None = None, line: int = LINE) -> str:
+    """Draw the slice at the start, as a data address: first layer over CT, outlines of all structures or of some."""
     index = pictures.start[view.axis]
     layer, top = pictures.layers[0], pictures.tops[0]
     low, high = WINDOW_HU
@@ -39,8 +40,10 @@ def still(pictures: Pictures, view: View) -> str:
     width, height = _pixels(pictures, view)
     image = Image.fromarray(np.rint(picture).astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
     drawing = ImageDraw.Draw(image)
-    for place_, mask in enumerate(pictures.structures.values()):
-        _outline(drawing, view.slice(mask, index), (width, height), ON_DARK[place_ % len(ON_DARK)])
+    for place_, (name, mask) in enumerate(pictures.structures.items()):
+        if outlined is not None and name not in outlined:
+            continue
+        _outline(drawing, view.slice(mask, index), (width, height), ON_DARK[place_ % len(ON_DARK)], line)
     return _address(image)
 
 
@@ -56,17 +59,20 @@ def _pixels(pictures: Pictures, view: View) -> tuple[int, int]:
     return width, height
 
 
-def _outline(drawing: Any, inside: NDArray[Any], size: tuple[int, int], colour: str) -> None:
+def _outline(drawing: Any, inside: NDArray[Any], size: tuple[int, int], colour: str, line: int) -> None:
     """Draw the edges of voxels between inside and outside."""
     rows, columns = inside.shape
     width, height = size
-    padded = np.pad(inside.astype(np.bool_), 1)
+    padded, edges = np.pad(inside.astype(np.bool_), 1), []
     for row, column in zip(*np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1]), strict=True):
         y = row * height / rows
-        drawing.line([(column * width / columns, y), ((column + 1) * width / columns, y)], colour, LINE)
+        edges.append([(column * width / columns, y), ((column + 1) * width / columns, y)])
     for row, column in zip(*np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1]), strict=True):
         x = column * width / columns
-        drawing.line([(x, row * height / rows), (x, (row + 1) * height / rows)], colour, LINE)
+        edges.append([(x, row * height / rows), (x, (row + 1) * height / rows)])
+    for ink, wide in ((SHADE, line + 2), (colour, line)):  # seen on bright doses too
+        for edge in edges:
+            drawing.line(edge, ink, wide)
 
 
 def _address(image: Image.Image) -> str:

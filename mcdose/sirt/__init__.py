@@ -7,12 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mcdose.sirt.assessment import assess as assess
     from mcdose.sirt.body_surface import body_surface_activity as body_surface_activity
     from mcdose.sirt.body_surface import body_surface_m2 as body_surface_m2
     from mcdose.sirt.body_surface import empirical_activity as empirical_activity
     from mcdose.sirt.delivery import Delivery as Delivery
     from mcdose.sirt.delivery import deliver as deliver
     from mcdose.sirt.holmium import whole_liver_activity as whole_liver_activity
+    from mcdose.sirt.lesion import curve_recovery as curve_recovery
+    from mcdose.sirt.lesion import lesion_budget as lesion_budget
+    from mcdose.sirt.lesion import sphere_recovery as sphere_recovery
     from mcdose.sirt.limit import Limit as Limit
     from mcdose.sirt.limit import select_limits as select_limits
     from mcdose.sirt.limits_file import load_limits as load_limits
@@ -30,10 +34,12 @@ if TYPE_CHECKING:
     from mcdose.sirt.spheres import microspheres as microspheres
     from mcdose.sirt.tissue import normal_liver as normal_liver
     from mcdose.sirt.tissue import tissue_dose as tissue_dose
+    from mcdose.sirt.treatment import Treatment as Treatment
     from mcdose.sirt.uncertainty import Budget as Budget
     from mcdose.sirt.uncertainty import load_budget as load_budget
     from mcdose.sirt.uncertainty import volume_uncertainty as volume_uncertainty
     from mcdose.sirt.voxel import compare_with_voxels as compare_with_voxels
+    from mcdose.sirt.voxel_solution import solve_voxels as solve_voxels
 
 # Public names and where they live; loaded on first use.
 _HOMES = {
@@ -45,12 +51,16 @@ _HOMES = {
     "NOTICE": "notice",
     "Plan": "partition",
     "Territory": "partition",
+    "Treatment": "treatment",
     "Tumour": "partition",
+    "assess": "assessment",
     "body_surface_activity": "body_surface",
     "body_surface_m2": "body_surface",
     "compare_with_voxels": "voxel",
+    "curve_recovery": "lesion",
     "deliver": "delivery",
     "empirical_activity": "body_surface",
+    "lesion_budget": "lesion",
     "load_budget": "uncertainty",
     "load_limits": "limits_file",
     "microsphere": "spheres",
@@ -61,6 +71,8 @@ _HOMES = {
     "single_compartment_activity": "single_compartment",
     "single_compartment_dose": "single_compartment",
     "solve": "solution",
+    "solve_voxels": "voxel_solution",
+    "sphere_recovery": "lesion",
     "tissue_dose": "tissue",
     "volume_uncertainty": "uncertainty",
     "whole_liver_activity": "holmium",

@@ -6,60 +6,27 @@ limit gives one activity, in closed form.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from mcdose.sirt.checks import positive
 from mcdose.sirt.judgement import plan_values, session_name
-from mcdose.sirt.limit import ROUNDING, Limit
+from mcdose.sirt.limit import Limit
+from mcdose.sirt.linear import Answer, answer
 from mcdose.sirt.partition import Plan, PlanDoses, plan_doses
 
 TARGETS = ("tumour_gy", "perfused_gy", "normal_perfused_gy", "normal_liver_gy")
 
 
 @dataclass(frozen=True)
-class Bound:
-    """How much activity a limit allows.
+class Solution(Answer):
+    """What was found, see `mcdose.sirt.linear.Answer`.
 
     Attributes
     ----------
-    limit
-    subject : whose figure it is
-    activity_gbq : of the session [GBq], infinite where the figure does not grow with it; None where what other
-        sessions give is beyond the limit already
-    """
-
-    limit: Limit
-    subject: str
-    activity_gbq: float | None
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What was found.
-
-    Attributes
-    ----------
-    target_quantity, target_gy, target_subject : what was to be reached; the subject is the tumour that needs most
-    wanted_gbq : activity that reaches it [GBq]
-    allowed_gbq : most that all limits allow [GBq], infinite without any
-    activity_gbq : the smaller of the two; 0 where a limit is broken without this session
-    feasible : the target is reached within the limits, and none is broken without this session
-    binding : the limit that allows least; None without any
-    bounds : all, the tightest first
     plan, doses : with `activity_gbq`
     """
 
-    target_quantity: str
-    target_gy: float
-    target_subject: str
-    wanted_gbq: float
-    allowed_gbq: float
-    activity_gbq: float
-    feasible: bool
-    binding: Bound | None
-    bounds: tuple[Bound, ...]
     plan: Plan
     doses: PlanDoses
 
@@ -96,24 +63,18 @@ def solve(
         raise ValueError(f"activities of session {number} must give shares, got none above 0")
     before, per_gbq = _lines(plan, number, unit)
     subjects = _subjects(per_gbq, quantity, tumour, number)
-    wanted, subject = max((_needed(before, per_gbq, quantity, one, target), one) for one in subjects)
-    bounds = _bounds(before, per_gbq, limits, number)
-    allowed = min((bound.activity_gbq or 0.0 for bound in bounds), default=math.inf)
-    activity = min(wanted, allowed)
-    solved = with_activity(plan, activity, number)
-    return Solution(
-        target_quantity=quantity,
+    found = answer(
+        before,
+        per_gbq,
+        limits,
+        quantity=quantity,
+        subjects=subjects,
         target_gy=target,
-        target_subject=subject,
-        wanted_gbq=wanted,
-        allowed_gbq=allowed,
-        activity_gbq=activity,
-        feasible=wanted <= allowed * (1.0 + ROUNDING) and all(bound.activity_gbq is not None for bound in bounds),
-        binding=bounds[0] if bounds else None,
-        bounds=bounds,
-        plan=solved,
-        doses=plan_doses(solved),
+        apart=lambda subject: subject.startswith("session ") and subject != session_name(number),
     )
+    solved = with_activity(plan, found.activity_gbq, number)
+    own = {field.name: getattr(found, field.name) for field in fields(found)}
+    return Solution(**own, plan=solved, doses=plan_doses(solved))
 
 
 def with_activity(plan: Plan, activity_gbq: float, session: int | None = None) -> Plan:
@@ -131,7 +92,7 @@ def with_activity(plan: Plan, activity_gbq: float, session: int | None = None) -
     )
 
 
-Values = dict[str, dict[str, float | None]]
+Table = dict[str, dict[str, float | None]]
 
 
 def _session(plan: Plan, session: int | None) -> int:
@@ -142,11 +103,11 @@ def _session(plan: Plan, session: int | None) -> int:
     return session
 
 
-def _lines(plan: Plan, number: int, unit: float) -> tuple[Values, Values]:
+def _lines(plan: Plan, number: int, unit: float) -> tuple[Table, Table]:
     """Return all figures without the session, and their growth per GBq of it."""
     none, some = (with_activity(plan, activity, number) for activity in (0.0, unit))
     before, after = (plan_values(one, plan_doses(one)) for one in (none, some))
-    growth: Values = {
+    growth: Table = {
         quantity: {
             name: None if value is None else (value - (before[quantity][name] or 0.0)) / unit
             for name, value in values.items()
@@ -156,7 +117,7 @@ def _lines(plan: Plan, number: int, unit: float) -> tuple[Values, Values]:
     return before, growth
 
 
-def _subjects(per_gbq: Values, quantity: str, tumour: str | None, number: int) -> list[str]:
+def _subjects(per_gbq: Table, quantity: str, tumour: str | None, number: int) -> list[str]:
     if quantity not in TARGETS:
         raise ValueError(f"quantity must be one of {', '.join(TARGETS)}; got {quantity!r}")
     values = per_gbq[quantity]
@@ -171,31 +132,3 @@ def _subjects(per_gbq: Values, quantity: str, tumour: str | None, number: int) -
     if not found:
         raise ValueError(f"{quantity} does not change with the activity of session {number}, so it cannot be a target")
     return found
-
-
-def _needed(before: Values, per_gbq: Values, quantity: str, subject: str, target: float) -> float:
-    growth = per_gbq[quantity][subject]
-    given = before[quantity][subject] or 0.0
-    if growth is None or given >= target:
-        return 0.0
-    return (target - given) / growth
-
-
-def _bounds(before: Values, per_gbq: Values, limits: Sequence[Limit], number: int) -> tuple[Bound, ...]:
-    found = []
-    for limit in limits:
-        if limit.comparison != "<=" or limit.role not in ("constraint", "goal"):
-            continue
-        for subject, growth in per_gbq[limit.quantity].items():
-            given = before[limit.quantity][subject]
-            if growth is None or given is None:
-                continue
-            if subject.startswith("session ") and subject != session_name(number):
-                continue  # a session of its own
-            if not limit.is_met(given):
-                found.append(Bound(limit, subject, None))
-            elif growth > 0.0:
-                found.append(Bound(limit, subject, max(limit.value - given, 0.0) / growth))
-            else:
-                found.append(Bound(limit, subject, math.inf))
-    return tuple(sorted(found, key=lambda bound: bound.activity_gbq or 0.0))

@@ -77,7 +77,6 @@ def normal_liver(liver: ArrayLike, lesions: Mapping[str, ArrayLike]) -> NDArray[
         A lesion of another shape, an empty one, or one of which less than half lies in the liver.
     """
     whole = np.asarray(liver)
-    taken = np.zeros(whole.shape)
     for name, mask in lesions.items():
         lesion = np.asarray(mask)
         if lesion.shape != whole.shape:
@@ -90,9 +89,23 @@ def normal_liver(liver: ArrayLike, lesions: Mapping[str, ArrayLike]) -> NDArray[
             raise ValueError(
                 f"lesion {name} must lie in the liver, {100 * INSIDE:g} % of it at least, got {100 * inside:.3g} %"
             )
-        taken += lesion
-    rest = whole - np.minimum(taken, 1.0)
-    if whole.dtype == np.bool_ and all(np.asarray(mask).dtype == np.bool_ for mask in lesions.values()):
+    return less(whole, lesions)
+
+
+def less(whole: ArrayLike, lesions: Mapping[str, ArrayLike]) -> NDArray[Any]:
+    """Return a tissue minus the lesions in it, as coverage from 0 to 1 (bool where all masks are).
+
+    Parameters
+    ----------
+    whole : mask or coverage, shape (nz, ny, nx)
+    lesions : name to mask or coverage of the same shape, which may reach beyond it
+    """
+    tissue, masks = np.asarray(whole), [np.asarray(mask) for mask in lesions.values()]
+    taken = np.zeros(tissue.shape)
+    for mask in masks:
+        taken += mask
+    rest = tissue - np.minimum(taken, 1.0)
+    if tissue.dtype == np.bool_ and all(mask.dtype == np.bool_ for mask in masks):
         return np.asarray(rest > 0.5)
     normal: NDArray[Any] = np.maximum(rest, 0.0)
     return normal

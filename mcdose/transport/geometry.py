@@ -1,6 +1,7 @@
 """What the transport asks of a world, answered by voxels or by shells; numba picks the answers when it compiles.
 
-`cell` is where energy is counted; `advanced`, `to_boundary` and `across` walk cell by cell, `flown` skips cells.
+`cell` is where energy is counted, `clearance` how near its walls are; `advanced`, `to_boundary` and `across` walk cell
+by cell, `flown` skips cells.
 """
 
 from numba.extending import overload
@@ -8,8 +9,8 @@ from numba.extending import overload
 from mcdose.jit import FLAGS
 from mcdose.transport import shells, world
 
-_VOXELS = (world.voxel_of, world.advanced, world.to_face, world.across_face, world.flown)
-_SHELLS = (shells.shell_of, shells.advanced, shells.to_boundary, shells.across, shells.flown)
+_VOXELS = (world.voxel_of, world.advanced, world.to_face, world.across_face, world.flown, world.clearance)
+_SHELLS = (shells.shell_of, shells.advanced, shells.to_boundary, shells.across, shells.flown, shells.clearance)
 
 
 def _answers(kind):
@@ -42,6 +43,11 @@ def flown(world, place, u, v, w, path, bound):
     return _answers(type(world))[4](world, place, u, v, w, path, bound)
 
 
+def clearance(world, place):
+    """Return the distance [cm] from a place to the nearest wall of its cell, or less."""
+    return _answers(type(world))[5](world, place)
+
+
 @overload(cell, jit_options=FLAGS)
 def _cell(world, place):
     answer = _answers(world.instance_class)[0]
@@ -70,3 +76,9 @@ def _across(world, place, u, v, w, distance, boundary):
 def _flown(world, place, u, v, w, path, bound):
     answer = _answers(world.instance_class)[4]
     return lambda world, place, u, v, w, path, bound: answer(world, place, u, v, w, path, bound)
+
+
+@overload(clearance, jit_options=FLAGS)
+def _clearance(world, place):
+    answer = _answers(world.instance_class)[5]
+    return lambda world, place: answer(world, place)

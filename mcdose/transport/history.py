@@ -59,7 +59,7 @@ def follow_last(seed, history, world, tables, cuts, scores, stack, depth):
     kind, energy, place, u, v, w, stream, draw = pop(stack, depth)
     key = Key(seed, history, stream)
     if kind == PHOTON:
-        depth, escaped = fly(energy, place, u, v, w, world, tables, scores, stack, depth, key, draw)
+        depth, escaped = fly(energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key, draw)
         return depth, escaped, np.int32(0)
     if kind == NOTHING:
         return depth, np.int64(0), np.int32(0)

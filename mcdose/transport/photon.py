@@ -3,7 +3,6 @@
 Neglects fluorescence. Source: Woodcock et al., ANL-7050 (1965) 557.
 """
 
-
 import numpy as np
 
 from mcdose.constants import ELECTRON_MASS
@@ -15,18 +14,43 @@ from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import exponential, random_block, uniform
 from mcdose.physics.rayleigh import sample_rayleigh
-from mcdose.transport.geometry import cell, flown
-from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
+from mcdose.transport.geometry import cell, clearance, flown
+from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, expect, fault, quanta
 from mcdose.transport.stack import ELECTRON, GONE, MOVES, PHOTON, POSITRON, push
-from mcdose.transport.tables import PHOTOELECTRIC, PHOTON_BITS, PHOTON_LAST, PHOTON_LOW, TOTAL, WITH_COMPTON, WITH_PAIR
+from mcdose.transport.tables import (
+    ELECTRON_BITS,
+    ELECTRON_LAST,
+    ELECTRON_LOW,
+    PHOTOELECTRIC,
+    PHOTON_BITS,
+    PHOTON_LAST,
+    PHOTON_LOW,
+    RANGE,
+    TOTAL,
+    WITH_COMPTON,
+    WITH_PAIR,
+)
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
 FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions included; reaching it is counted as a fault
 
 
+@compiled
+def ends_here(energy, place, density, medium, world, tables, cuts):
+    """Tell whether an electron set in motion here surely leaves all its energy in this cell.
+
+    It does when it is to stop at once (see `electron.slow_down`) and its range reaches no face of the cell: then
+    there is nothing to follow, and its direction is never asked for.
+    """
+    index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
+    residual = column_at(tables.electron, medium, index, inside, RANGE)
+    stops = energy <= cuts.lowest or residual < cuts.stop * (density * world.smallest)
+    return stops and residual < density * clearance(world, place)
+
+
 @inlined
-def photon_flight(energy, place, u, v, w, draw, world, tables, scores, stack, depth, key):
+def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, stack, depth, key):
     """Follow a photon for one flight, to a collision that may be fictitious.
 
     Returns
@@ -38,9 +62,8 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, scores, stack, de
     """
     none = np.int64(0)
     held = quanta(energy)
-    voxel = cell(world, place)
     if energy < LOWEST_PHOTON:
-        deposit(scores, voxel, held)
+        deposit(scores, cell(world, place), held)
         return energy, place, u, v, w, draw, np.int32(GONE), depth, none
 
     word_1, word_2, word_3, word_4 = random_block(key, draw)
@@ -52,12 +75,17 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, scores, stack, de
         return energy, place, u, v, w, draw, np.int32(GONE), depth, held
 
     voxel = cell(world, place)
+    expect(scores.energy, voxel)
     medium = np.int32(world.medium[voxel])
-    chosen = uniform(word_2) * bound / max(world.density[voxel], 1.0e-12)
+    density = world.density[voxel]
+    chosen = uniform(word_2) * bound / max(density, 1.0e-12)
     if chosen >= column_at(tables.photon, medium, index, inside, TOTAL):
         return energy, place, u, v, w, draw, np.int32(MOVES), depth, none  # a fictitious collision
 
     if chosen < column_at(tables.photon, medium, index, inside, PHOTOELECTRIC):
+        if ends_here(energy, place, density, medium, world, tables, cuts):
+            deposit(scores, voxel, held)
+            return energy, place, u, v, w, draw, np.int32(GONE), depth, none
         one_minus_cosine, turn, draw = sample_photoelectron(energy, key, draw)
         a, b, c = turned(u, v, w, one_minus_cosine, turn)
         new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c, word_3)
@@ -94,26 +122,29 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, scores, stack, de
         u, v, w = turned(u, v, w, one_minus_cosine, uniform(word_3))
         return energy, place, u, v, w, draw, np.int32(MOVES), depth, none
 
-    scattered, one_minus_cosine, draw = sample_compton(energy, tables.binding, medium, key, draw)
+    scattered, one_minus_cosine = sample_compton(energy, tables.compton, medium, index, inside, uniform(word_4))
     recoil = energy - scattered
     turn = uniform(word_3)
-    opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
-    a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
-    u, v, w = turned(u, v, w, one_minus_cosine, turn)
-    wait = False
-    if depth >= MANY_WAIT:  # it goes on as if it had not, so that results do not depend on what else is on the stack
-        new_depth = push(stack, depth, PHOTON, scattered, place, u, v, w, key.stream, draw)
-        wait = new_depth > depth
-        depth = new_depth
-    new_depth = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_4)
-    if new_depth > depth:
-        held -= quanta(recoil)
-    else:
-        fault(scores, STACK_FULL, quanta(recoil))
-    depth = new_depth
-    deposit(scores, voxel, held - quanta(scattered))
-    fate = np.int32(GONE if wait else MOVES)
-    return scattered, place, u, v, w, draw, fate, depth, none
+    next_u, next_v, next_w = turned(u, v, w, one_minus_cosine, turn)
+    held -= quanta(scattered)
+    fate = np.int32(MOVES)
+    if not ends_here(recoil, place, density, medium, world, tables, cuts):
+        word_1, _, _, _ = random_block(key, draw)
+        draw += 1
+        if depth >= MANY_WAIT:  # it will go on as if it had not waited: no result depends on what else is on the stack
+            with_photon = push(stack, depth, PHOTON, scattered, place, next_u, next_v, next_w, key.stream, draw)
+            fate = np.int32(GONE if with_photon > depth else MOVES)
+            depth = with_photon
+        opposite = turn + 0.5 if turn < 0.5 else turn - 0.5
+        a, b, c = turned(u, v, w, recoil_deflection(energy, scattered, one_minus_cosine), opposite)
+        with_electron = push(stack, depth, ELECTRON, recoil, place, a, b, c, word_1)
+        if with_electron > depth:
+            held -= quanta(recoil)
+        else:
+            fault(scores, STACK_FULL, quanta(recoil))
+        depth = with_electron
+    deposit(scores, voxel, held)
+    return scattered, place, next_u, next_v, next_w, draw, fate, depth, none
 
 
 @inlined
@@ -125,7 +156,7 @@ def lose(energy, place, world, scores):
 
 
 @compiled
-def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key, draw=0):
+def fly(energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key, draw=0):
     """Follow a photon until it is absorbed, leaves the grid or waits; `draw` blocks of random numbers are used up.
 
     Returns
@@ -135,7 +166,7 @@ def fly(energy, place, u, v, w, world, tables, scores, stack, depth, key, draw=0
     """
     for _ in range(FLIGHT_LIMIT):
         energy, place, u, v, w, draw, fate, depth, escaped = photon_flight(
-            energy, place, u, v, w, draw, world, tables, scores, stack, depth, key
+            energy, place, u, v, w, draw, world, tables, cuts, scores, stack, depth, key
         )
         if fate == GONE:
             return depth, escaped

@@ -8,6 +8,7 @@ additions.
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
@@ -55,6 +56,39 @@ def _atomic_add(typing_context, numbers, index, amount):
 @overload(score, target="cpu", jit_options=FLAGS)
 def _score_on_cpu(numbers, index, amount):
     return lambda numbers, index, amount: _atomic_add(numbers, index, amount)
+
+
+def expect(numbers: Any, index: Any) -> None:
+    """Say that `score(numbers, index, ...)` may come soon: on the CPU its memory is fetched meanwhile."""
+
+
+@intrinsic
+def _prefetch(typing_context, numbers, index):
+    """One `llvm.prefetch`, to write, into every cache."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, index_type = signature.args
+        array = context.make_array(array_type)(context, builder, arguments[0])
+        position = context.cast(builder, arguments[1], index_type, types.intp)
+        pointer = cgutils.get_item_pointer(context, builder, array_type, array, [position], wraparound=False)
+        pointer = builder.bitcast(pointer, cgutils.voidptr_t)
+        whole = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, whole, whole, whole])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], kind)
+        builder.call(function, [pointer, whole(1), whole(3), whole(1)])  # write, high locality, data
+        return context.get_dummy_value()
+
+    return types.void(numbers, index), generate
+
+
+@overload(expect, jit_options=FLAGS)
+def _expect_nothing(numbers, index):
+    return lambda numbers, index: None
+
+
+@overload(expect, target="cpu", jit_options=FLAGS)
+def _expect_on_cpu(numbers, index):
+    return lambda numbers, index: _prefetch(numbers, index)
 
 
 @compiled

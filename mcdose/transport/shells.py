@@ -54,6 +54,14 @@ def _square(place):
 
 
 @compiled
+def clearance(shells, place):
+    """Return the distance [cm] to the nearer of the shell's two spheres; 0 or less for a place rounded out of it."""
+    radius = math.sqrt(_square(place))
+    outward = shells.edges[place.x + 1] - radius
+    return min(outward, radius - shells.edges[place.x]) if place.x > 0 else outward
+
+
+@compiled
 def _inward(place, u, v, w):
     """Return the distance to the point nearest the centre on the line ahead, cm; negative when it lies behind."""
     return -(place.offset_z * w + place.offset_y * v + place.offset_x * u)

@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from mcdose.jit import FLAGS, compiled
 from mcdose.physics.direction import isotropic
-from mcdose.physics.random import random_block, uniform
+from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
 from mcdose.transport.shells import centre
 from mcdose.transport.world import Place
 
@@ -43,9 +43,7 @@ class PointSource(NamedTuple):
 
 
 @compiled
-def _drawn(cumulative, start, count, word):
-    """Return the first of `count` entries from `start` whose cumulative value is above the word's high 31 bits."""
-    word = np.uint32(word >> np.uint32(1))
+def _by_halving(cumulative, start, count, word):
     low = np.int32(0)
     high = np.int32(count - 1)
     while low < high:
@@ -55,6 +53,39 @@ def _drawn(cumulative, start, count, word):
         else:
             low = np.int32(middle + 1)
     return low
+
+
+@compiled
+def _by_counting(cumulative, start, count, word):
+    below = np.int32(0)
+    for k in range(np.uint64(start), np.uint64(start + count)):  # unsigned: no wrap-around, so the loop is vectorised
+        below += np.int32(cumulative[k] <= word)
+    return np.int32(below)
+
+
+def first_above(cumulative, start, count, word):
+    """Return which of `count` entries from `start`, ascending, is the first above `word`; one of them has to be.
+
+    By halving; on the CPU by counting those not above it, many at once, where halving would guess every second branch
+    wrong and wait for memory at every step.
+    """
+    return _by_halving(cumulative, start, count, word)
+
+
+@overload(first_above, jit_options=FLAGS)
+def _first_above(cumulative, start, count, word):
+    return lambda cumulative, start, count, word: _by_halving(cumulative, start, count, word)
+
+
+@overload(first_above, target="cpu", jit_options=FLAGS)
+def _first_above_on_cpu(cumulative, start, count, word):
+    return lambda cumulative, start, count, word: _by_counting(cumulative, start, count, word)
+
+
+@compiled
+def _drawn(cumulative, start, count, word):
+    """Return the first of `count` entries from `start` whose cumulative value is above the word's high 31 bits."""
+    return first_above(cumulative, np.int64(start), np.int64(count), np.uint32(word >> np.uint32(1)))
 
 
 @compiled
@@ -100,11 +131,10 @@ def decay_in_voxel(source, world, key):
     word_1, word_2, word_3, word_4 = random_block(key, 0)
     z, y, x = sample_voxel(source, world.ny, world.nx, word_1, word_2, word_3)
     which = uniform(word_4)
-    word_1, word_2, word_3, _ = random_block(key, 1)
-    place = Place(z, y, x, uniform(word_1), uniform(word_2), uniform(word_3))
-    word_1, word_2, word_3, _ = random_block(key, 2)
-    u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    kind, energy = sample_emission(source, word_3, which)
+    word_1, word_2, word_3, word_4 = random_block(key, 1)
+    place = Place(z, y, x, uniform_high(word_1), uniform_low(word_1), uniform_high(word_2))
+    u, v, w = isotropic(uniform(word_3), uniform_low(word_2))
+    kind, energy = sample_emission(source, word_4, which)
     return kind, energy, place, u, v, w
 
 

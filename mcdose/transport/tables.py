@@ -34,7 +34,7 @@ class Tables(NamedTuple):
     radiation: Any  # (angle_nodes, n + 1) k dN/dk of bremsstrahlung
     photon: Any  # (media, nodes, 4) cumulative attenuation [cm2/g]
     photon_bound: Any  # (nodes,) no less than density times attenuation of any voxel, 1/cm
-    binding: Any  # (media, n + 1) S(x)/Z
+    compton: Any  # (media, nodes, n + 1) 1 - cos of incoherent scattering, see `physics.compton`
     form_factor: Any  # (media, n, 3) x^2, F^2 and its integral over x^2, see `physics.rayleigh`
 
 

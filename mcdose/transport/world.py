@@ -52,6 +52,15 @@ def voxel_of(world, place):
 
 
 @compiled
+def clearance(world, place):
+    """Return the distance [cm] to the nearest face of the voxel, or less where its sides differ."""
+    near_z = min(place.offset_z, 1.0 - place.offset_z)
+    near_y = min(place.offset_y, 1.0 - place.offset_y)
+    near_x = min(place.offset_x, 1.0 - place.offset_x)
+    return world.smallest * min(near_z, min(near_y, near_x))
+
+
+@compiled
 def moved(world, place, u, v, w, distance):
     """Return the offsets after `distance` cm along (u, v, w), still counted from the old voxel's corner."""
     return (
