@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 CASES = {
     "emissions_penelope": ("water", "slab"),
     "shells_penelope": ("shells",),
+    "positrons_water": ("near",),
     "absorbed_fractions": tuple(name for name in PROBLEMS if name.startswith("ball")),
 }
 

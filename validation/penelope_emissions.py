@@ -41,6 +41,7 @@ BALL_MEDIUM, BALL_DENSITY = "soft-tissue", 1.0
 BALL_GRAMS = (10.0, 100.0, 1000.0, 5000.0)
 SHELLS_MM = tuple(float(edge) for edge in np.arange(0.0, 101.0, 5.0))
 SHELLS_SPHERE_CM = 60.0
+NEAR_MM = tuple(round(0.2 * edge, 1) for edge in range(51))  # where positrons stop, with finer cuts
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,8 @@ tallies/dose/nz {SLAB_PLANES}
     return Problem(tuple((one, one.density_g_cm3) for one in media), Cuts(0.1, 1e4, 5e4), text)
 
 
-def shells_configuration() -> Problem:
-    """Return a point source in a sphere of water of 60 cm, with shells of 5 mm to 10 cm."""
+def shells_configuration(shells_mm: tuple[float, ...], cuts: Cuts) -> Problem:
+    """Return a point source in a sphere of water of 60 cm, with shells around it."""
     Path("sphere.geo").write_text(_sphere(SHELLS_SPHERE_CM), encoding="ascii")
     text = f"""
 sources/generic/point/spatial/type "POINT"
@@ -187,11 +188,11 @@ geometry/input-file "sphere.geo"
 geometry/processed-geo-file "report.geo"
 tallies/shells/type "SPHERICAL_DOSE_DISTRIB"
 tallies/shells/rmin 0.0
-tallies/shells/rmax {SHELLS_MM[-1] / 10.0}
-tallies/shells/nr {len(SHELLS_MM) - 1}
+tallies/shells/rmax {shells_mm[-1] / 10.0}
+tallies/shells/nr {len(shells_mm) - 1}
 tallies/shells/print-xyz true
 """
-    return Problem(((water(), water().density_g_cm3),), Cuts(0.1, 1e4, 5e4), text)
+    return Problem(((water(), water().density_g_cm3),), cuts, text)
 
 
 def ball_configuration(grams: float) -> Problem:
@@ -223,7 +224,8 @@ def _sphere(radius_cm: float) -> str:
 PROBLEMS: dict[str, Any] = {
     "water": lambda: voxels_configuration(layered=False),
     "slab": lambda: voxels_configuration(layered=True),
-    "shells": shells_configuration,
+    "shells": lambda: shells_configuration(SHELLS_MM, Cuts(0.1, 1e4, 5e4)),
+    "near": lambda: shells_configuration(NEAR_MM, Cuts(0.05, 1e3, 1e4)),
     **{f"ball-{grams:g}g": lambda grams=grams: ball_configuration(grams) for grams in BALL_GRAMS},
 }
 
@@ -289,10 +291,11 @@ def run(name: str, source: str | float, kind: str, histories: int, seed: int) ->
         thick = SLAB_SHAPE[0] // SLAB_PLANES
         cm3 = float(np.prod(SLAB_SHAPE[1:]) * np.prod(SLAB_VOXEL_MM)) * 1e-3 * thick
         grams = np.array([one.density_g_cm3 for one in slab_media(name == "slab")[::thick]]) * cm3
-    elif name != "shells":
-        value, error = value[:1], error[:1]  # of material 1
+    elif name in ("shells", "near"):
+        edges_mm = np.array(SHELLS_MM if name == "shells" else NEAR_MM)
+        grams = 4.0 / 3.0 * np.pi * np.diff((edges_mm / 10.0) ** 3) * water().density_g_cm3
     else:
-        grams = 4.0 / 3.0 * np.pi * np.diff((np.array(SHELLS_MM) / 10.0) ** 3) * water().density_g_cm3
+        value, error = value[:1], error[:1]  # of material 1
     return {
         "per_decay": per_decay,
         "mean_mev": mean_mev,

@@ -1,0 +1,1 @@
+"""Where the energy of positrons goes in water, against PENELOPE."""
