@@ -105,6 +105,8 @@ def _first(figures: Mapping[str, Any]) -> tuple[Figure, ...]:
         met = sum(one["met"] for one in binding)
         left = any(one["verdict"] == "not judged" and one["role"] in BINDING_ROLES for one in figures["limits"])
         words = f"not met: {', '.join(missed)}" if missed else "others could not be judged" if left else "all of them"
+        near = sum(_is_near(one) for one in binding)
+        words += f"; {near} closer to the limit than u" if near else ""
         found.append(Figure("Constraints and goals", f"{'✗' if missed else '✓'} {met} of {len(binding)} met", words))
     return tuple(found)
 
@@ -268,9 +270,13 @@ def _verdict(one: Mapping[str, Any]) -> str:
     if one["role"] not in BINDING_ROLES:
         reached = one["met"] if one["comparison"] == ">=" else not one["met"]
         return f"○ shown only: {'reached' if reached else 'not reached'}"
-    near = one["standard_uncertainty"]
-    within = near is not None and abs(one["figure"] - one["value"]) < near
-    return MARKS[one["verdict"]] + (", within u" if within else "")
+    return MARKS[one["verdict"]] + (", within u" if _is_near(one) else "")
+
+
+def _is_near(one: Mapping[str, Any]) -> bool:
+    """Tell whether a figure is closer to its limit than its standard uncertainty."""
+    u = one["standard_uncertainty"]
+    return u is not None and abs(one["figure"] - one["value"]) < u
 
 
 def _together(entries: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, str]:
@@ -279,7 +285,9 @@ def _together(entries: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, str]
     which = f"; not {', '.join(missed)}" if missed and len(missed) < len(entries) else ""
     count = f"{len(entries) - len(missed)} of {len(entries)}"
     if entries[0]["role"] in BINDING_ROLES:
-        verdict = f"{MARKS['not met' if missed else 'met']}: {count}{which}"
+        near = [one["subject"] for one in entries if _is_near(one)]
+        within = f"; within u {', '.join(near)}" if near else ""
+        verdict = f"{MARKS['not met' if missed else 'met']}: {count}{which}{within}"
     else:
         verdict = f"○ shown only: {count}{' reached' if entries[0]['comparison'] == '>=' else ''}{which}"
     least, most = min(entries, key=_figure), max(entries, key=_figure)
