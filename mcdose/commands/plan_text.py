@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.tables import text_table
+from mcdose.errors import InputError
 
 if TYPE_CHECKING:
     from mcdose.sirt.limit import Verdict
@@ -17,10 +19,20 @@ def print_figures(figures: dict[str, Any], lines: Sequence[str], as_json: bool) 
     from mcdose.outputs import to_json
     from mcdose.sirt.notice import NOTICE
 
+    require_held(figures)
     if as_json:
         print(to_json({"mcdose_version": __version__, **figures, "notice": NOTICE}, ascii_only=True))
     else:
         print("\n".join(line.rstrip() for line in (*lines, "", NOTICE)))
+
+
+def require_held(figures: Any) -> None:
+    """Refuse figures that no number holds: they follow from input that is far too large or too small."""
+    if isinstance(figures, float) and not math.isfinite(figures):
+        raise InputError("an argument is so large or so small that no number holds what follows from it")
+    if isinstance(figures, dict | list | tuple):
+        for one in figures.values() if isinstance(figures, dict) else figures:
+            require_held(one)
 
 
 def figure(value: float) -> str:

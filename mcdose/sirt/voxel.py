@@ -80,7 +80,7 @@ def tissue_masks(
             raise ValueError(f"structure must be one of {', '.join(case.structures) or 'none there'}; got {name!r}")
     if len(set(wanted)) < len(wanted) or {NORMAL_LIVER, NORMAL_PERFUSED} & set(wanted):
         raise ValueError(
-            f"liver, tumours and lungs must be structures of their own, none of them {NORMAL_LIVER}, "
+            f"liver, tumours, perfused volume and lungs must be structures of their own, none of them {NORMAL_LIVER}, "
             f"got {', '.join(wanted)}"
         )
     kept = case.density_g_cm3 >= density_floor_g_cm3
