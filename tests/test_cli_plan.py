@@ -439,3 +439,21 @@ def test_integers_that_no_number_holds_are_refused(run, tmp_path, digits):
 def test_one_compartment_knows_of_no_other_session(figures):
     """A verdict over all sessions needs them, as of `mcdose plan lungs` and `voxel`."""
     assert {one["quantity"] for one in figures(*SCD, "--dose-gy", 120)["limits"]} == {"lung_gy"}
+
+
+def test_the_terminal_says_what_is_shown_only_and_what_is_near(run, tmp_path):
+    """205 Gy are no verdict on a threshold of 250 Gy; 56.5 Gy are within 15 % of 50 and of 60 Gy, and not of 80 Gy."""
+    code, out, _ = run(*MCD, "--tumour-dose-gy", 205, "--spheres", "glass", "--disease", "HCC")
+    assert code == 0
+    (line,) = re.findall(r"tumour_gy >= 250 Gy +tumour 2 .*", out)
+    assert line.split()[6:11] == ["205", "Gy", "not", "reached", "threshold"]
+    assert "thresholds and references are shown only" in out
+    path = tmp_path / "limits.toml"
+    entry = example("[[limit]]").replace("normal_liver_gy", "perfused_gy").replace('"mCRC"', '"any"')
+    entry = entry.replace('scenario = "bilobar"', 'scenario = "any"')
+    path.write_text("".join(entry.replace("value = 60", f"value = {v}") for v in (50, 60, 80)), encoding="utf-8")
+    code, out, _ = run("voxel", "--demo", "--method", "local-deposition", "--limits", path)
+    assert code == 0
+    met = dict(re.findall(r"perfused_gy <= (\d+) Gy +liver +[\d.]+ Gy +(.*?) +constraint", out))
+    assert met == {"50": "NO, within u", "60": "yes, within u", "80": "yes"}
+    assert "thresholds and references" not in out

@@ -9,7 +9,7 @@ from typing import Any
 from mcdose.report.contents import Figure, Table, TreatmentPart
 from mcdose.report.numbers import four_digits, gy, with_uncertainty
 from mcdose.report.treatment_effect import effect_table, sessions_table, solution_table
-from mcdose.sirt.limit import BINDING_ROLES, Limit
+from mcdose.sirt.limit import BINDING_ROLES, Limit, is_near
 from mcdose.sirt.reasons import signed_percent
 from mcdose.sirt.sweep import SIGNS, Row, drawing
 
@@ -275,8 +275,7 @@ def _verdict(one: Mapping[str, Any]) -> str:
 
 def _is_near(one: Mapping[str, Any]) -> bool:
     """Tell whether a figure is closer to its limit than its standard uncertainty."""
-    u = one["standard_uncertainty"]
-    return u is not None and abs(one["figure"] - one["value"]) < u
+    return is_near(one["figure"], one["value"], one["standard_uncertainty"])
 
 
 def _together(entries: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, str]:
