@@ -271,6 +271,7 @@ def test_voxels_of_the_phantom(figures, run):
         (("mcd", "--liver-ml", 9, "--tumour-ml", 1, "--tn-ratio", 0), "--tn-ratio: must be a number above 0, got '0'"),
         (("holmium", "--liver-ml", 0), "--liver-ml: must be a number above 0, got '0'"),
         (("voxel", "--demo", "--tumours", "spine"), "lesion spine must lie in the liver, 50 % of it at least, got 0 %"),
+        (("voxel", "--demo", "--lungs", "body"), "lungs body must lie outside liver, but they share 100 % of liver"),
         (("voxel", "--demo", "--gy-kg-per-gbq", 0), "must be a positive number, got '0'"),
         (
             ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1000, "--tumour-ml", 2000),

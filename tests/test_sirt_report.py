@@ -178,6 +178,7 @@ def test_page_is_complete(folder, summary, reader):
     for name in told["treatment"]["tumours"]:
         assert len([alt for alt in pictures if f"centre of {name}," in alt]) == 2
     assert html.count("<polyline") >= 3
+    assert ("The grid cuts the lungs" in html) is bool(told["lungs"]["cut"])
     assert [row[0] for row in rows["budget"]][-1] == "Combined"
     assert any("assumed" in row[2] for row in rows["budget"])
 

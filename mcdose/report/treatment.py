@@ -320,8 +320,13 @@ def _lungs(lungs: Mapping[str, Any]) -> Table:
         f"some of what is next to them it is {lungs['grid_mass_kg']:.3g} kg, {signed_percent(excess)}: the compartment "
         "of the lungs below has that mass, and as much less dose."
     )
-    table_note = note if lungs["mass_from"] != "the dose grid" else ""
-    return Table("Lungs: shunt, and dose by three ways", (lungs["name"], "Figure"), rows, table_note)
+    notes = [note] if lungs["mass_from"] != "the dose grid" else []
+    if lungs["cut"]:
+        notes.append(
+            f"The grid cuts the lungs ({', '.join(lungs['cut'])}): activity beyond it is missing, so that the "
+            "shunt, and the dose in 1 kg (both whole lungs), are too low."
+        )
+    return Table("Lungs: shunt, and dose by three ways", (lungs["name"], "Figure"), rows, " ".join(notes))
 
 
 def _compartments(figures: Mapping[str, Any]) -> Table:
