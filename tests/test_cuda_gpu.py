@@ -114,7 +114,7 @@ def test_the_same_bits_for_any_launch_shape(plain, monkeypatch, blocks, room):
 
 
 def test_the_same_sums_from_parts_and_from_several_devices(plain):
-    batch = 4 * plain.provenance["opening_batch_histories"]
+    batch = 8 * plain.provenance["opening_batch_histories"]
     regions = {"ball": tia() > 1e8, "all": np.ones((40,) * 3)}
     parts = [
         mcdose.absorbed_dose(tia(), device="cuda", histories=batch, regions=regions, **WORLD),

@@ -84,6 +84,8 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
     lungs = _lungs(case, compared, treatment)
     limits = limits_of(compared, tissues, lungs, activity_gbq, treatment)
     cut = lungs["cut"] if lungs else []
+    volumes_ml = {one.name: one.voxel.volume_ml for one in compared if one.name in treatment.tumours}
+    several = case.tia_bq_s is not None
     return {
         "treatment": _said(case, result, treatment, activity_gbq),
         "tissues": tissues,
@@ -94,7 +96,7 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
         "budget": _terms(list(budgets.values())),
         "lungs": lungs,
         "activity_curve": curve(compared, limits, activity_gbq, treatment),
-        "assumptions": list(assumptions(treatment, several_times=case.tia_bq_s is not None, cut=cut)),
+        "assumptions": list(assumptions(treatment, several_times=several, cut=cut, volumes_ml=volumes_ml)),
         "notice": NOTICE,
     }
 
