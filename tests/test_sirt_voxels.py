@@ -13,6 +13,7 @@ from test_sirt_limits import limit
 import mcdose
 from mcdose import sirt
 from mcdose.case import Case
+from mcdose.commands.treatment_lesions import lesion_lines
 from mcdose.grid import Grid
 from mcdose.sirt.assessment import assess
 from mcdose.sirt.earlier import Session
@@ -236,6 +237,25 @@ def test_lesions_have_a_budget_of_their_own_volume(large):
     assert lesion["recovered_gy"] == pytest.approx(own.recovered_gy)
     assert "recovery" not in normal
     assert {"volume", *TERMS} <= {term["name"] for term in found["budget"]}
+
+
+def test_a_lesion_lost_in_the_blur_keeps_the_general_budget(large):
+    """It must not take the page of all others with it; a line says why it has no dose without the blur."""
+    cold = np.zeros(large.grid.shape, bool)
+    cold[20:22, 20:22, 20:22] = True
+    activity = np.where(cold, 0.0, large.activity_bq)
+    case = water(large.grid.shape, 5.0, activity, {**large.structures, "cold": cold})
+    plan = treatment(tumours=("T", "cold"), drawing=Drawing(2.0, 0.0, 10.0))
+    found = assess(case, run(case, plan, method="local-deposition"), plan)
+    lesion, lost, _ = found["tissues"]
+    assert lesion["recovered_gy"] > 0.0
+    assert "recovered_gy" not in lost
+    assert lost["relative_uncertainty"] == pytest.approx(BUDGET.with_values({"monte_carlo_noise": 0.0}, "").relative)
+    (told,) = (one for one in found["assumptions"] if one.startswith("cold has the budget"))
+    assert "the dose over the recovery must be above 0" in told
+    lines = lesion_lines(found["tissues"])
+    assert len(lines) == 2
+    assert lines[1].startswith("cold: no dose without the blur: the dose over the recovery must be above 0, got -")
 
 
 def test_earlier_sessions_add_to_what_counts_over_all(large):
