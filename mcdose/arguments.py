@@ -10,7 +10,10 @@ def number(name: str, value: Any) -> float:
     """Return a real number, or raise."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be at most 1.8e308 in size, got a larger number") from None
 
 
 def thread_limit(threads: Any) -> int | None:

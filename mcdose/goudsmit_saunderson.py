@@ -6,7 +6,7 @@ and the longitudinal distant ones, up to the cut above which knock-on electrons 
 and Saunderson's series is exact in the angle for a step that loses energy on the way.
 
 Positrons (`charge` 1) have the Mott factor with the other sign of the charge, and Bhabha's cross section up to their
-whole energy. They scatter 3 to 4 % less in water, 6 % in bone.
+whole energy. From 0.2 MeV they scatter 3 % less than electrons in water, 5 to 6 % in bone; as much in water at 50 keV.
 
 Neglects: the Mott factor beyond second Born approximation (electrons are within 1 % of partial waves in water from 50
 keV to 3 MeV, 2 % low at 20 keV; positrons within 1 % from 0.2 MeV, 2 % high at 50 keV, 3 % at 20 keV), spin effects

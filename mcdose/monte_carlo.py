@@ -52,7 +52,7 @@ def batch_sizes(voxels: int, device: str = "cpu") -> tuple[int, int, int]:
     if device == "cpu":
         return unit, regular, unit
     regular = min(max(closing_cheap // 2, GPU_BATCH), 2**24)
-    return regular // 32, regular, unit
+    return regular // 64, regular, unit
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ class TransportParameters:
 
     Parameters
     ----------
-    delta_cut_mev : knock-on electrons above it are followed one by one; below 0.005 the stack of those that wait may
-        fill, which `DoseResult.faults` tells (Y-90: 0.3 % of the energy left on the spot at 0.003, 3 % at 0.002)
+    delta_cut_mev : knock-on electrons above it are followed one by one; from 0.005 down the stack of those that wait
+        may fill, which `DoseResult.faults` tells (Y-90: 1e-6 of the energy left on the spot at 0.005, 0.3 % at 0.003,
+        3 % at 0.002); which ones find no room depends on chance on a GPU, where runs then need not have the same bits
     photon_cut_mev : bremsstrahlung photons above it are followed
     lowest_mev : electrons below it are stopped whatever their range; at least 0.002
     stop : an electron stops when its residual range is below this part of the shortest voxel side, in the local density

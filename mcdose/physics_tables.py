@@ -193,9 +193,11 @@ def _charged_tables(medium: Medium, parameters: TransportParameters, charge: int
 def _medium_tables(medium: Medium) -> _MediumTables:
     photons = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
     mu = photon_data.mass_attenuation(medium, np.maximum(photons, LOWEST_PHOTON))
+    # Between the nodes beside the threshold a photon would bring forth a pair that has more than all its energy.
+    pair = np.where(np.append(0.0, photons[:-1]) < 2.0 * ELECTRON_MASS, 0.0, mu.pair)
     bound = partial(photon_data.incoherent_scattering_function, medium)
     return _MediumTables(
-        photon=np.cumsum(np.stack([mu.photoelectric, mu.pair, mu.incoherent, mu.coherent], axis=1), axis=1),
+        photon=np.cumsum(np.stack([mu.photoelectric, pair, mu.incoherent, mu.coherent], axis=1), axis=1),
         compton=compton_angles(photons, bound, COMPTON_CELLS),
         form_factor=form_factor_table(medium),
     )

@@ -141,11 +141,14 @@ def read_summary(path: Path) -> dict[str, Any]:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not the summary of a run: {error}") from error
     if not isinstance(summary, dict) or not isinstance(summary.get("nuclide"), str):
         raise InputError(f"{path}: is not the summary of `mcdose dose`, it names no nuclide")
-    return {"inputs": {}, **summary}
+    found = {"inputs": {}, **summary}
+    if not isinstance(found["inputs"], dict) or not isinstance(found["inputs"].get("time_points") or {}, dict):
+        raise InputError(f"{path}: is not the summary of `mcdose dose`, its inputs are no table")
+    return found
 
 
 def stays(summary: Mapping[str, Any]) -> bool:

@@ -366,12 +366,20 @@ MEANS = '[[treatment]]\nname = "x"\nhalf_life_h = 51\nmean_gy = { L = 10 }\n'
             ("A", "--structures", "S", "--liver", "label 1", "--tumours", "label 2"),
             "label 2 must lie in the liver",
         ),
+        (
+            ("A", "--structures", "S", "--liver", "label 2", "--tumours", "label 2"),
+            "--liver label 2 must be larger than --tumours, which leave nothing of it",
+        ),
         (("A", "--structures", "S", "--clonogens-per-ml", "5"), "--clonogens-per-ml needs --alpha-per-gy"),
         (("A", "--structures", "S", "--ntcp", "strigari-2010"), "--ntcp needs --liver"),
         (("A", "--structures", "S", "--liver", "label 1", "--ntcp", "x"), "complication must be one of strigari-2010"),
         (("A", "--tumour-parameters", "10", "1"), "--tumour-parameters needs --tumours"),
         (("A", "far", *HALF_LIVES), "must overlap"),
         (("--means", "none.toml"), "none.toml: cannot be read"),
+        (("--means", "none.toml", "--nuclide", "Y-90"), "--nuclide is of DOSE"),
+        (("--means", "none.toml", "--half-life-h", "60"), "--half-life-h is of DOSE"),
+        (("--means", "none.toml", "--structures", "S"), "--structures is of DOSE"),
+        (("--means", "none.toml", "--alpha-per-gy", "0.3"), "--alpha-per-gy is of DOSE"),
     ],
 )
 def test_mistakes_end_with_2_and_one_line(run, tmp_path, words, message):
@@ -395,6 +403,9 @@ def test_mistakes_end_with_2_and_one_line(run, tmp_path, words, message):
         (("half_life_h = 51", 'nuclide = "Xx-9"'), "nuclide must be one of"),
         (("half_life_h = 51", "half_life_h = 0"), "half_life_h must be above 0, got 0"),
         (("{ L = 10 }", "{}"), "mean_gy must have at least one structure"),
+        (("{ L = 10 }", "5"), "mean_gy must be a table of structures, got 5"),
+        (("{ L = 10 }", "'L'"), "mean_gy must be a table of structures, got 'L'"),
+        (("L = 10", f"L = 1{'0' * 400}"), "L must be a number of at least 0, got 1000"),
         (("{ L = 10 }", "{ L = -1 }"), "L must be a number of at least 0, got -1"),
         (("name", "nom"), "missing: name"),
         ((MEANS, "x = 1"), "missing: treatment"),
@@ -409,3 +420,48 @@ def test_mistakes_in_a_file_of_means(run, tmp_path, change, message):
     assert message in err
     assert str(path) in err or "nuclide" in err
     assert err.count("\n") == 1
+
+
+def test_means_without_a_name_in_common_end_in_one_line(run, tmp_path):
+    path = tmp_path / "means.toml"
+    path.write_text(MEANS + MEANS.replace("L =", "Q ="), encoding="utf-8")
+    code, _, err = run("--means", path, *LIVER)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "treatments must have a structure of one name" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tumours", "l"), "mean_gy must have 'l', got L"),
+        (("--liver", "L"), "mean_gy must have 'normal liver', got L"),
+        (("--liver", "L", "--ntcp", "strigari-2010"), "mean_gy must have 'normal liver', got L"),
+    ],
+)
+def test_names_that_no_mean_has(run, tmp_path, words, message):
+    """A tumour that is misspelt would get the parameters of liver, and a complication would silently be none."""
+    path = tmp_path / "means.toml"
+    path.write_text(MEANS, encoding="utf-8")
+    code, _, err = run("--means", path, *LIVER, *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+def test_uniform_equivalents_of_each_treatment_that_has_a_map(run, tmp_path):
+    """Added by structure, each map has its own EUD, EUBED and TCP; the sum has none."""
+    dose = np.full(COARSE.shape, 80.0)
+    dose[:3] = 120.0
+    write_nifti(tmp_path / "a.nii.gz", dose, COARSE)
+    whole = nifti(tmp_path / "t.nii.gz", np.ones(COARSE.shape), COARSE.voxel_mm)
+    path = tmp_path / "means.toml"
+    path.write_text(MEANS.replace("{ L = 10 }", '{ "label 1" = 10 }'), encoding="utf-8")
+    words = (tmp_path / "a.nii.gz", *LIVER, "--structures", whole, "--tumours", "label 1", "--means", path)
+    code, summary, _ = run(*words, "--alpha-per-gy", "0.05", "--clonogens-per-ml", "1000")
+    assert code == 0
+    figures = summary["structures"]["label 1"]
+    first, second = figures["treatments"]
+    assert first["eubed_gy"] == pytest.approx(107.4410, abs=1e-3)  # as above by hand
+    own = {"half_life_h": 64.1, "alpha_beta_gy": 10.0, "repair_half_time_h": 1.5}
+    assert first["eud_gy"] == pytest.approx(float(dose_of_bed(107.4410, **own)), rel=1e-4)
+    assert first["tcp"] == pytest.approx(math.exp(-1000.0 * 216 * 0.216 * math.exp(-0.05 * 107.4410)), rel=1e-3)
+    assert (second["eubed_gy"], second["tcp"], figures["eubed_gy"], figures["tcp"]) == (None, None, None, None)

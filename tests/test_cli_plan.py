@@ -14,6 +14,7 @@ DOC = (Path(__file__).parents[1] / "docs" / "sirt.md").read_text(encoding="utf-8
 SCD = ("scd", "--perfused-ml", "800", "--lung-shunt", "0.05", "--residual", "0.01", "--gy-kg-per-gbq", "49.67")
 MCD = ("mcd", "--liver-ml", "1600", "--perfused-ml", "900", "--tumour-ml", "120", "30", "--tn-ratio", "4", "3")
 
+LESION = ("--diameter-mm", "30", "--voxel-mm", "2", "--fwhm-mm", "0", "--image-fwhm-mm", "7")
 BSA = ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1500, "--tumour-ml", 150)
 
 
@@ -270,6 +271,7 @@ def test_voxels_of_the_phantom(figures, run):
         (("mcd", "--liver-ml", 9, "--tumour-ml", 1, "--tn-ratio", 0), "--tn-ratio: must be a number above 0, got '0'"),
         (("holmium", "--liver-ml", 0), "--liver-ml: must be a number above 0, got '0'"),
         (("voxel", "--demo", "--tumours", "spine"), "lesion spine must lie in the liver, 50 % of it at least, got 0 %"),
+        (("voxel", "--demo", "--lungs", "body"), "lungs body must lie outside liver, but they share 100 % of liver"),
         (("voxel", "--demo", "--gy-kg-per-gbq", 0), "must be a positive number, got '0'"),
         (
             ("bsa", "--height-cm", 170, "--weight-kg", 70, "--liver-ml", 1000, "--tumour-ml", 2000),
@@ -278,6 +280,12 @@ def test_voxels_of_the_phantom(figures, run):
         (("devices", "--activity-gbq", 3), "--spheres must be one of"),
         (("uncertainty", "--diameter-mm", 3), "go together"),
         (("uncertainty", "--term", "volume"), "must be NAME=F"),
+        (("uncertainty", "--term", "volume=11"), "must be a fraction from 0 to 10 (0.08 for 8 %), got '11'"),
+        (("uncertainty", "--term", "volume=0.1", "volume=0.2"), "--term volume must be given once, got 2 values"),
+        (
+            ("bsa", "--height-cm", 70, "--weight-kg", 170, "--liver-ml", 1500, "--tumour-ml", 150),
+            "body mass index from 5 to 150 kg/m2, got 347: are they swapped?",
+        ),
         (("uncertainty", "--image-fwhm-mm", 7), "--image-fwhm-mm needs --diameter-mm, --voxel-mm and --fwhm-mm"),
         (("uncertainty", "--recovery-curve", 2, 1), "--recovery-curve needs --image-fwhm-mm"),
         (
@@ -287,6 +295,15 @@ def test_voxels_of_the_phantom(figures, run):
             ),
             "--term volume cannot go with --image-fwhm-mm",
         ),
+        (
+            ("uncertainty", "--diameter-mm", 30, "--voxel-mm", 2, "--fwhm-mm", 0, "--term", "volume=0.5"),
+            "--term volume cannot go with --diameter-mm",
+        ),
+        (
+            ("voxel", "--demo", "--method", "local-deposition", "--histories", 50),
+            "--histories goes with --method monte-carlo, got --method local-deposition",
+        ),
+        (("voxel", "--demo", "--kernel-medium", "water"), "--kernel-medium goes with --method voxel-kernel"),
         (("voxel",), "--activity must be given, or --demo"),
         (("voxel", "--demo", "--ct", "x"), "--demo stands instead of images"),
         (("voxel", "--demo", "--liver", "spleen"), "structure must be one of liver"),
@@ -314,6 +331,8 @@ def test_mistakes_end_with_2_and_one_line(run, argv, message):
         (("session = 2", "session = 3"), "sessions must be numbered 1, 2, ... without a gap"),
         (('spheres = "glass"', 'spheres = "wax"'), "spheres must be one of glass, holmium, resin, any; got 'wax'"),
         (("liver_ml = 1600", "liver = 1600"), "missing: liver_ml"),
+        (("liver_ml = 1600", 'liver_ml = 1600\nunperfused_tumour_ml = ""'), "unperfused_tumour_ml must be a number"),
+        (("liver_ml = 1600", "liver_ml = 1600\nunperfused_tumour_ml = false"), "unperfused_tumour_ml must be a number"),
         (("lung_shunt = 0.04", "lung_shunt = 4"), "lung_shunt must be a fraction"),
     ],
 )
@@ -361,3 +380,81 @@ def test_a_target_that_was_reached_before_needs_nothing(figures, tmp_path):
     path.write_text(example("liver_ml").replace('territory = "left"', 'territory = "right"'), encoding="utf-8")
     found = figures("mcd", "--plan", path, "--tumour-dose-gy", 10)
     assert (found["solution"]["wanted_gbq"], found["solution"]["feasible"], found["table"]) == (0.0, True, [])
+
+
+def test_a_drawing_where_no_activity_is_left(figures, run, tmp_path):
+    """200 GBq before give the lungs 394 Gy, and the drawing shows what more would do; none where nothing is needed."""
+    path, svg = tmp_path / "plan.toml", tmp_path / "doses.svg"
+    path.write_text(example("liver_ml").replace("activity_gbq = 2.0", "activity_gbq = 200.0"), encoding="utf-8")
+    found = figures("mcd", "--plan", path, "--tumour-dose-gy", 150, "--svg", svg)
+    assert found["solution"]["binding"]["broken_before"]
+    assert found["solution"]["activity_gbq"] == 0.0
+    wanted = found["solution"]["wanted_gbq"]
+    assert found["table"][-1]["activity_gbq"] == pytest.approx(1.2 * wanted)
+    assert found["table"][-1]["tumour_gy"] == pytest.approx(1.2 * 150.0)  # T3, the tumour that the session reaches
+    assert "<svg" in svg.read_text(encoding="utf-8")
+    path.write_text(example("liver_ml").replace('territory = "left"', 'territory = "right"'), encoding="utf-8")
+    code, out, err = run("mcd", "--plan", path, "--tumour-dose-gy", 10, "--svg", tmp_path / "none.svg")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--svg has nothing to draw: session 2 needs no activity" in err
+    assert not (tmp_path / "none.svg").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scd", "--perfused-ml", "1", "--activity-gbq", "1e308"),
+        ("scd", "--perfused-ml", "1e-318", "--activity-gbq", "1"),
+        ("mcd", "--liver-ml", "1600", "--tumour-ml", "100", "--tn-ratio", "4", "--activity-gbq", "1e307"),
+        ("mcd", "--liver-ml", "1e-305", "--tumour-ml", "1e-306", "--tn-ratio", "4", "--activity-gbq", "1e9"),
+        ("devices", "--spheres", "glass", "--activity-gbq", "1e300"),
+        ("uncertainty", *LESION, "--recovery-curve", "1e300", "5"),
+        ("uncertainty", *LESION, "--dose-exponent", "1e200"),
+        ("uncertainty", *LESION, "--dose-gy", "1.7e308"),
+    ],
+)
+def test_figures_that_no_number_holds_are_refused(run, tmp_path, words, more):
+    svg = ("--svg", tmp_path / "x.svg") if words[0] == "mcd" else ()
+    code, out, err = run(*words, *svg, *more)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no number holds what follows from it" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_integers_that_no_number_holds_are_refused(run, tmp_path, digits):
+    path = tmp_path / "plan.toml"
+    for key in ("liver_ml = 1600", "activity_gbq = 2.0"):
+        name = key.split()[0]
+        path.write_text(example("liver_ml").replace(key, f"{name} = 1{'0' * digits}"), encoding="utf-8")
+        code, out, err = run("mcd", "--plan", path, "--tumour-dose-gy", 150)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert str(path) in err
+    path.write_text(example("[[limit]]").replace("value = 60", f"value = 1{'0' * digits}"), encoding="utf-8")
+    code, out, err = run("limits", "--limits", path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert str(path) in err
+
+
+def test_one_compartment_knows_of_no_other_session(figures):
+    """A verdict over all sessions needs them, as of `mcdose plan lungs` and `voxel`."""
+    assert {one["quantity"] for one in figures(*SCD, "--dose-gy", 120)["limits"]} == {"lung_gy"}
+
+
+def test_the_terminal_says_what_is_shown_only_and_what_is_near(run, tmp_path):
+    """205 Gy are no verdict on a threshold of 250 Gy; 56.5 Gy are within 15 % of 50 and of 60 Gy, and not of 80 Gy."""
+    code, out, _ = run(*MCD, "--tumour-dose-gy", 205, "--spheres", "glass", "--disease", "HCC")
+    assert code == 0
+    (line,) = re.findall(r"tumour_gy >= 250 Gy +tumour 2 .*", out)
+    assert line.split()[6:11] == ["205", "Gy", "not", "reached", "threshold"]
+    assert "thresholds and references are shown only" in out
+    path = tmp_path / "limits.toml"
+    entry = example("[[limit]]").replace("normal_liver_gy", "perfused_gy").replace('"mCRC"', '"any"')
+    entry = entry.replace('scenario = "bilobar"', 'scenario = "any"')
+    path.write_text("".join(entry.replace("value = 60", f"value = {v}") for v in (50, 60, 80)), encoding="utf-8")
+    code, out, _ = run("voxel", "--demo", "--method", "local-deposition", "--limits", path)
+    assert code == 0
+    met = dict(re.findall(r"perfused_gy <= (\d+) Gy +liver +[\d.]+ Gy +(.*?) +constraint", out))
+    assert met == {"50": "NO, within u", "60": "yes, within u", "80": "yes"}
+    assert "thresholds and references" not in out

@@ -147,8 +147,8 @@ def test_batches_open_small_and_go_on_regularly():
 
     assert batch_sizes(64**3) == (4096, 65536, 4096)
     assert batch_sizes(512**3) == (32768, 2**20, 32768)
-    assert batch_sizes(64**3, "cuda:0") == (2**18, 2**23, 4096)  # larger ones, but sums in the same unit
-    assert batch_sizes(512**3, "cuda:0") == (2**19, 2**24, 32768)
+    assert batch_sizes(64**3, "cuda:0") == (2**17, 2**23, 4096)  # larger ones, but sums in the same unit
+    assert batch_sizes(512**3, "cuda:0") == (2**18, 2**24, 32768)
     whole = list(batches(0, 200_000, 4096, 65536))
     assert whole[:16] == [(k * 4096, 4096) for k in range(16)]
     assert whole[16:] == [(65536, 65536), (131072, 65536), (196608, 200_000 - 196608)]

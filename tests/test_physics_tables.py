@@ -5,6 +5,7 @@ import pytest
 from conftest import DENSITIES, MEDIA
 
 from mcdose.close_collisions import largest_part
+from mcdose.constants import ELECTRON_MASS
 from mcdose.electron_data import (
     annihilation_cross_section,
     bhabha_cross_section,
@@ -25,12 +26,14 @@ from mcdose.transport.tables import (
     ELECTRON_BITS,
     ELECTRON_HIGH,
     ELECTRON_LOW,
+    PHOTOELECTRIC,
     PHOTON_BITS,
     PHOTON_HIGH,
     PHOTON_LOW,
     RANGE,
     TOTAL,
     VARIANCE,
+    WITH_PAIR,
 )
 
 PARAMETERS = TransportParameters()
@@ -157,6 +160,17 @@ def test_attenuation_between_the_nodes(which, three_media):
         found = in_the_middle(three_media.photon[which, :, column])[usable]
         assert found == pytest.approx(expected[column], rel=3e-3, abs=3e-7)  # absolute: at the threshold of pairs
     assert np.all(np.diff(three_media.photon[which], axis=1) >= 0.0)
+
+
+@pytest.mark.parametrize("which", range(3), ids=MEDIA)
+def test_no_photon_below_the_threshold_makes_a_pair(which, three_media):
+    """Also by interpolation: the pair would have more energy than the photon, and the voxel lose what is missing."""
+    below = np.flatnonzero(PHOTONS < 2.0 * ELECTRON_MASS)
+    table = three_media.photon[which]
+    for index in below:
+        for node in (index, index + 1):
+            assert table[node, WITH_PAIR] == table[node, PHOTOELECTRIC]
+    assert np.all(table[below[-1] + 2 :, WITH_PAIR] > table[below[-1] + 2 :, PHOTOELECTRIC])
 
 
 def test_published_values_of_water(three_media):

@@ -197,13 +197,13 @@ def test_a_shunt_that_is_too_large_allows_nothing():
     assert (found.activity_gbq, found.feasible, found.binding.activity_gbq) == (0.0, False, None)
 
 
-def staged(first_gbq):
+def staged(first_gbq, first_shunt=0.1, left="left"):
     return sirt.Plan(
         1.5,
-        (sirt.Territory("right", 0.9), sirt.Territory("left", 0.6, (sirt.Tumour("t", 0.1, 4.0),))),
+        (sirt.Territory("right", 0.9), sirt.Territory(left, 0.6, (sirt.Tumour("t", 0.1, 4.0),))),
         (
-            sirt.Injection("right", first_gbq, lung_shunt=0.1),
-            sirt.Injection("left", 1.0, session=2, lung_shunt=0.1),
+            sirt.Injection("right", first_gbq, lung_shunt=first_shunt),
+            sirt.Injection(left, 1.0, session=2, lung_shunt=0.1),
         ),
         gy_kg_per_gbq=50.0,
     )
@@ -220,6 +220,30 @@ def test_what_earlier_sessions_gave_counts_where_it_is_cumulative():
     assert (broken.activity_gbq, broken.feasible) == (0.0, False)
     # 45 GBq kg/kg of the left lobe: 50 x 0.9 / (0.5 + 0.4) = 50 Gy to normal per GBq, 200 Gy to the tumour
     assert sirt.solve(staged(4.0), 100.0, (), session=2).wanted_gbq == pytest.approx(0.5)
+
+
+def test_the_shunt_of_another_session_is_its_own():
+    """Of session 1 it is beyond the limit, which no activity mends; its own counts, whatever a lobe is called."""
+    limits = (limit("lung_shunt", "<=", 0.2),)
+    found = sirt.solve(staged(4.0, first_shunt=0.3), 100.0, limits, session=2)
+    assert (found.activity_gbq, found.feasible) == (pytest.approx(0.5), True)
+    named = sirt.solve(staged(4.0, left="session 1"), 100.0, (limit("lung_shunt", "<=", 0.05),), session=2)
+    assert (named.activity_gbq, named.feasible, named.binding.subject) == (0.0, False, "session 1, session 2")
+
+
+def test_the_table_is_of_a_tumour_that_the_session_reaches():
+    """A cooler tumour that only the first session reached would be a flat line."""
+    lobes = sirt.Plan(
+        1.5,
+        (
+            sirt.Territory("right", 0.9, (sirt.Tumour("cool", 0.1, 2.0),)),
+            sirt.Territory("left", 0.6, (sirt.Tumour("t", 0.1, 4.0),)),
+        ),
+        (sirt.Injection("right", 0.1), sirt.Injection("left", 1.0, session=2)),
+        gy_kg_per_gbq=50.0,
+    )
+    rows = sweep(lobes, 1.0, session=2, steps=2)  # 1 GBq over 0.5 + 0.4 kg: 55.56 Gy, and four times that
+    assert [row.tumour_gy for row in rows] == pytest.approx([0.0, 1000.0 / 9.0, 2000.0 / 9.0])
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ def test_page_is_complete(folder, summary, reader):
     for name in told["treatment"]["tumours"]:
         assert len([alt for alt in pictures if f"centre of {name}," in alt]) == 2
     assert html.count("<polyline") >= 3
+    assert ("The grid cuts the lungs" in html) is bool(told["lungs"]["cut"])
     assert [row[0] for row in rows["budget"]][-1] == "Combined"
     assert any("assumed" in row[2] for row in rows["budget"])
 
@@ -318,7 +319,7 @@ def test_many_lesions_share_a_row(made_up_part):
     ]
     assert row[1] == "7 lesions"
     assert row[3].startswith(f"✗ NOT MET: {met} of 7; not ")
-    assert row[3].count(",") == 7 - met - 1
+    assert row[3].partition("; within u ")[0].count(",") == 7 - met - 1
     reasons = {one["reason"] for one in figures["limits"] if one["verdict"] == "not judged"}
     assert reasons == {
         "no lungs are named",
@@ -328,6 +329,16 @@ def test_many_lesions_share_a_row(made_up_part):
     assert "No perfused volume was named" in html
     assert figures["lungs"] is None
     assert "table-lungs" not in html
+
+
+def test_a_figure_within_its_uncertainty_says_so_in_a_row_of_many_and_first_of_all(made_up_part):
+    figures, _, html = made_up_part
+    goal = [one for one in figures["limits"] if one["quantity"] == "tumour_gy" and one["role"] == "goal"]
+    near = [one["subject"] for one in goal if abs(one["figure"] - one["value"]) < one["standard_uncertainty"]]
+    assert 0 < len(near) < 7
+    (row,) = [row for row in table(html, "limits") if row[0].startswith("TAD") and row[4] == "goal"]
+    assert f"; within u {', '.join(near)}" in unescape(row[3])
+    assert f"{len(near)} closer to the limit than u" in html
 
 
 def test_names_are_harmless_on_the_page(made_up_part):
@@ -375,6 +386,7 @@ def test_figures_have_the_digits_of_their_uncertainty(value, u, text):
     ("words", "message"),
     [
         (["--disease", "HCC"], "--liver must be given with --disease"),
+        (["--image-fwhm-mm", "0"], "--liver must be given with --image-fwhm-mm"),
         (["--liver", "a"], "--tumours must be given with --liver"),
         (["--liver", "a", "--tumours", "b", "--spheres", "holmium"], "spheres holmium are of Ho-166"),
         (["--liver", "a", "--tumours", "b"], "--liver and --tumours are names in --structures, got none"),

@@ -119,7 +119,7 @@ def test_the_partition_model_says_the_same_of_the_case(case):
     ("change", "message"),
     [
         ({"liver": "spleen"}, "structure must be one of liver, .*; got 'spleen'"),
-        ({"tumours": ["liver"]}, "liver, tumours and lungs must be structures of their own"),
+        ({"tumours": ["liver"]}, "liver, tumours, perfused volume and lungs must be structures of their own"),
         ({"liver": "body", "tumours": ["normal liver"]}, "none of them normal liver, got body, normal liver, lungs"),
         ({"tumours": ["spine"]}, "lesion spine must lie in the liver"),
     ],

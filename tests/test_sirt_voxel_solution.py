@@ -192,6 +192,7 @@ def test_recovery_of_each_lesion_in_the_budget(figures):
         (("--tumour-dose-gy", 100, "--earlier-gy", "lungs"), "must be NAME=GY, such as lungs=12, got 'lungs'"),
         (("--tumour-dose-gy", 100, "--earlier-gy", "spleen=3"), "earlier doses must be of"),
         (("--tumour-dose-gy", 100, "--earlier", "nothing"), "summary.json: cannot be read"),
+        (("--earlier", "nothing", "some/../nothing"), "--earlier names nothing twice"),
         (("--image-fwhm-mm", 7), "--image-fwhm-mm, --drawn-voxel-mm and --drawn-fwhm-mm go together"),
         (
             ("--image-fwhm-mm", 900, "--drawn-voxel-mm", 1, "--drawn-fwhm-mm", 0),
@@ -215,6 +216,9 @@ def test_earlier_results_must_have_the_structures(tmp_path, capsys):
         ),
         ('{"nuclide": "Y-90", "structures": 3}', "is not the summary of `mcdose dose`"),
         ("{", "is not the summary of a run"),
+        ("[" * 100_000, "is not the summary of a run"),
+        ('{"nuclide": "Y-90", "inputs": null}', "its inputs are no table"),
+        ('{"nuclide": "Y-90", "inputs": {"time_points": [3]}}', "its inputs are no table"),
     ):
         (tmp_path / "summary.json").write_text(content)
         words = ("--tumour-dose-gy", "100", "--earlier", str(tmp_path))

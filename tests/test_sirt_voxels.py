@@ -4,6 +4,7 @@ What leaves a tumour or crosses a plane follows from the point kernel of the lib
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from test_sirt_limits import limit
 import mcdose
 from mcdose import sirt
 from mcdose.case import Case
+from mcdose.commands.treatment_lesions import lesion_lines
 from mcdose.grid import Grid
 from mcdose.sirt.assessment import assess
 from mcdose.sirt.earlier import Session
@@ -177,6 +179,28 @@ def test_perfused_volume_apart_from_the_liver(large):
         tissues(water(large.grid.shape, 5.0, large.activity_bq, outside), treatment(perfused="right"))
 
 
+def test_reasons_why_a_limit_is_not_judged(large):
+    limits = (limit("normal_perfused_gy", "<=", 40.0),)
+    plan = treatment(limits=limits)
+    (only,) = assess(large, run(large, plan, method="local-deposition"), plan)["limits"]
+    assert (only["verdict"], only["reason"]) == ("not judged", "no perfused volume is named")
+    inside = {**large.structures, "segment": large.structures["T"]}
+    case, plan = water(large.grid.shape, 5.0, large.activity_bq, inside), treatment(limits=limits, perfused="segment")
+    (only,) = assess(case, run(case, plan, method="local-deposition"), plan)["limits"]
+    assert (only["verdict"], only["reason"]) == ("not judged", "all of the perfused volume is lesion")
+
+
+def test_small_lesions_are_told_of_where_their_size_is_in_no_budget(large):
+    """Half a litre is large; 27 voxels of 0.125 mL are below the 14.1 mL of a sphere of 3 cm."""
+    small = np.zeros(large.grid.shape, bool)
+    small[20:23, 20:23, 20:23] = True
+    case = water(large.grid.shape, 5.0, large.activity_bq, {**large.structures, "s": small})
+    for drawing, told in ((None, True), (Drawing(1.0, 0.0, 6.0), False)):
+        plan = treatment(tumours=("T", "s"), drawing=drawing)
+        sentences = assess(case, run(case, plan, method="local-deposition"), plan)["assumptions"]
+        assert any(one.startswith("s: smaller than a sphere of 3 cm") for one in sentences) is told
+
+
 def test_normal_liver_of_another_kind_is_refused(large):
     other = {**large.structures, NORMAL_LIVER: large.structures["liver"]}
     case = water(large.grid.shape, 5.0, large.activity_bq, other)
@@ -215,6 +239,25 @@ def test_lesions_have_a_budget_of_their_own_volume(large):
     assert {"volume", *TERMS} <= {term["name"] for term in found["budget"]}
 
 
+def test_a_lesion_lost_in_the_blur_keeps_the_general_budget(large):
+    """It must not take the page of all others with it; a line says why it has no dose without the blur."""
+    cold = np.zeros(large.grid.shape, bool)
+    cold[20:22, 20:22, 20:22] = True
+    activity = np.where(cold, 0.0, large.activity_bq)
+    case = water(large.grid.shape, 5.0, activity, {**large.structures, "cold": cold})
+    plan = treatment(tumours=("T", "cold"), drawing=Drawing(2.0, 0.0, 10.0))
+    found = assess(case, run(case, plan, method="local-deposition"), plan)
+    lesion, lost, _ = found["tissues"]
+    assert lesion["recovered_gy"] > 0.0
+    assert "recovered_gy" not in lost
+    assert lost["relative_uncertainty"] == pytest.approx(BUDGET.with_values({"monte_carlo_noise": 0.0}, "").relative)
+    (told,) = (one for one in found["assumptions"] if one.startswith("cold has the budget"))
+    assert "the dose over the recovery must be above 0" in told
+    lines = lesion_lines(found["tissues"])
+    assert len(lines) == 2
+    assert lines[1].startswith("cold: no dose without the blur: the dose over the recovery must be above 0, got -")
+
+
 def test_earlier_sessions_add_to_what_counts_over_all(large):
     """Doses of lesions over all sessions, of the liver for its cumulative limit only; figures by hand."""
     limits = tuple(limit(*one) for one in (("tumour_gy", ">=", 500.0), ("normal_liver_gy", "<=", 75.0)))
@@ -241,6 +284,20 @@ def test_earlier_sessions_add_to_what_counts_over_all(large):
     first, last = found["activity_curve"][0], found["activity_curve"][-1]
     assert (first["tumour_gy"], first["normal_liver_gy"]) == (47.0, 0.0)
     assert last["tumour_gy"] == pytest.approx(47.0 + dose * last["activity_gbq"] / activity)
+
+
+def test_a_perfused_volume_that_one_session_does_not_name_is_summed_nowhere(large):
+    """The aim is solved with the same sums that are held against limits."""
+    earlier = (Session("first", {"liver": 30.0, "T": 5.0}), Session("stated", {"T": 7.0}))
+    plan = treatment(perfused="liver", limits=(limit("perfused_gy", "<=", 90.0),), earlier=earlier)
+    plan = replace(plan, aim=("perfused_gy", 80.0))
+    found = assess(large, run(large, plan, method="local-deposition"), plan)
+    mean = found["tissues"][2]["voxel"]["mean_gy"]
+    (only,), solution, activity = found["limits"], found["solution"], found["treatment"]["activity_gbq"]
+    assert (only["figure"], only["earlier_gy"]) == (pytest.approx(mean), 0.0)
+    assert solution["wanted_gbq"] == pytest.approx(80.0 / mean * activity)
+    assert solution["allowed_gbq"] == pytest.approx(only["activity_gbq"])
+    assert "no sum over sessions" in " ".join(found["assumptions"])
 
 
 @pytest.mark.parametrize(("earlier", "judged"), [(None, False), ((), True)])

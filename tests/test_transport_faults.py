@@ -11,10 +11,12 @@ import mcdose
 from mcdose.engine.work import named_faults
 from mcdose.media import medium
 from mcdose.parameters import TransportParameters
+from mcdose.physics.random import Key
 from mcdose.physics_tables import build, cuts
+from mcdose.transport.electron import electron_flight, electron_that_moves
 from mcdose.transport.history import follow_last
 from mcdose.transport.score import FAULTS, FLIGHT_LIMIT_REACHED, STACK_FULL, Scores, quanta
-from mcdose.transport.stack import ELECTRON, INTEGERS, PHOTON, POSITRON, REALS, Stack, push
+from mcdose.transport.stack import ELECTRON, GONE, INTEGERS, PHOTON, POSITRON, REALS, Stack, push
 from mcdose.transport.world import Place
 
 FINE = TransportParameters(delta_cut_mev=0.005, photon_cut_mev=0.001)
@@ -63,6 +65,24 @@ def test_a_full_stack_keeps_the_balance(kind, energy, depth):
         assert overflows > 100
     if depth == 32:
         assert overflows == 0 or energy == 2.9
+
+
+@pytest.mark.parametrize("kind", [ELECTRON, POSITRON])
+def test_a_particle_without_energy_is_divided_by_nothing(kind):
+    """Half of a pair can have none, by rounding. In plain Python: what a compiler makes of an int(nan) is up to it."""
+    _, world, tables, limits = case("mixed")
+    world = world._replace(density=np.zeros_like(world.density))
+    scores = Scores(np.zeros(SIDE**3, np.int64), np.zeros(FAULTS, np.int64))
+    stack = Stack(np.zeros((1, INTEGERS), np.int32), np.zeros((1, REALS), np.float32))
+    place = Place(*[np.int32(3)] * 3, *[np.float32(0.4)] * 3)
+    heading = [np.float32(x) for x in (0.6, 0.0, 0.8)]
+    key = Key(np.uint64(5), np.uint64(0), np.uint32(1))
+    moving = electron_that_moves(np.int32(kind), np.float32(0.0), place, *heading, world, tables, key)
+    with np.errstate(all="raise"):
+        _, fate, _, left = electron_flight.py_func(moving, world, tables, limits, scores, stack, np.int32(0), key)
+    assert fate == GONE
+    assert left == (2 * int(quanta(np.float32(0.51099895))) if kind == POSITRON else 0)
+    assert not scores.energy.any()
 
 
 def test_faults_have_names():

@@ -21,4 +21,5 @@ def test_no_word_is_used_twice():
     found = json.loads(done.stdout)
     assert found.pop("blocks") > 3000
     assert found.pop("secondaries") > 300
+    assert found.pop("photons that waited") >= 10
     assert not any(found.values()), found

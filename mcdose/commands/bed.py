@@ -136,6 +136,9 @@ def _check(args: argparse.Namespace) -> None:
         if given is not None and len(given) not in (1, count):
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} must be one for all doses or one for each, got {len(given)} for {count}")
+    for name in ("nuclide", "half_life_h", "structures", "alpha_per_gy"):
+        if not count and getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is of DOSE, which --means does without, and none was given")
     args.by_structure = args.by_structure or args.means is not None
     if args.registration is not None:
         if args.by_structure:

@@ -174,8 +174,19 @@ def _by_structure(args: argparse.Namespace, given: tuple[Given, ...]) -> Course:
         _add_normal_liver(args, structures)
         drawn.append(replace(one, structures=structures))
     if args.means is not None:
-        drawn += _means(Path(args.means))
+        means = _means(Path(args.means))
+        if not drawn:
+            _require_named(args, means)
+        drawn += means
     return Course(tuple(drawn), None, None, {})
+
+
+def _require_named(args: argparse.Namespace, means: list[Given]) -> None:
+    """Refuse names that no treatment has, where only means are known: a misspelt tumour would count as liver."""
+    known = dict.fromkeys(name for one in means for name in one.means_gy)
+    for name in [*args.tumours, *([] if args.liver is None else [NORMAL_LIVER])]:
+        if name not in known:
+            raise InputError(f"{args.means}: mean_gy must have {name!r}, got {', '.join(known)}")
 
 
 def _add_normal_liver(args: argparse.Namespace, structures: dict[str, Any]) -> None:
@@ -193,6 +204,8 @@ def _add_normal_liver(args: argparse.Namespace, structures: dict[str, Any]) -> N
         structures[NORMAL_LIVER] = normal_liver(
             structures[args.liver], {name: structures[name] for name in args.tumours}
         )
+    if not structures[NORMAL_LIVER].any():
+        raise InputError(f"--liver {args.liver} must be larger than --tumours, which leave nothing of it")
 
 
 def _decaying(args: argparse.Namespace, place: int, dose: TreatmentDose) -> Given:
@@ -246,7 +259,9 @@ def _means(path: Path) -> list[Given]:
         table = require_keys(where, entry, ("name", "mean_gy"), MEANS_KEYS[1:3])
         if ("nuclide" in table) == ("half_life_h" in table):
             raise InputError(f"{where}: must have one of nuclide and half_life_h")
-        means = require_keys(f"{where}, mean_gy", table["mean_gy"], (), tuple(table["mean_gy"]))
+        if not isinstance(table["mean_gy"], dict):
+            raise InputError(f"{where}: mean_gy must be a table of structures, got {table['mean_gy']!r}")
+        means = table["mean_gy"]
         if not means:
             raise InputError(f"{where}: mean_gy must have at least one structure, got none")
         doses = {name: number_of(f"{where}, mean_gy", means, name) for name in means}

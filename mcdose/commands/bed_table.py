@@ -100,15 +100,27 @@ def _add_eud(
     treatments: tuple[Given, ...],
 ) -> None:
     """Add uniform equivalents and tumour control: of each treatment and of all together."""
-    from mcdose.radiobiology import dose_of_bed, eubed, poisson_tcp
-
     for row, bed in zip([*rows, sums], [*beds, total], strict=True):
-        row["eubed_gy"] = eubed(bed, args.alpha_per_gy, coverage)
-        if args.clonogens_per_ml is not None:
-            clonogens = args.clonogens_per_ml * sums["volume_ml"]
-            row["tcp"] = poisson_tcp(bed, alpha_per_gy=args.alpha_per_gy, clonogens=clonogens, coverage=coverage)
+        _add_control(args, row, bed, coverage, sums["volume_ml"])
     for row, one in zip(rows, treatments, strict=True):
-        row["eud_gy"] = float(dose_of_bed(row["eubed_gy"], **one.parameters(of)))
+        _add_own_eud(row, of, one)
+
+
+def _add_control(args: argparse.Namespace, row: dict[str, Any], bed: Any, coverage: Any, volume_ml: float) -> None:
+    """Add the uniform equivalent of a BED, and tumour control where clonogens are known."""
+    from mcdose.radiobiology import eubed, poisson_tcp
+
+    row["eubed_gy"] = eubed(bed, args.alpha_per_gy, coverage)
+    if args.clonogens_per_ml is not None:
+        clonogens = args.clonogens_per_ml * volume_ml
+        row["tcp"] = poisson_tcp(bed, alpha_per_gy=args.alpha_per_gy, clonogens=clonogens, coverage=coverage)
+
+
+def _add_own_eud(row: dict[str, Any], of: Tissue, one: Given) -> None:
+    """Add the uniform dose of the treatment's own half-life that has its EUBED."""
+    from mcdose.radiobiology import dose_of_bed
+
+    row["eud_gy"] = float(dose_of_bed(row["eubed_gy"], **one.parameters(of)))
 
 
 def _ntcp(args: argparse.Namespace, bed_gy: Any, coverage: Any, of: Tissue) -> dict[str, float]:
@@ -149,6 +161,8 @@ def _by_structure(
 
     known = [set(one.structures) | set(one.means_gy) for one in course.treatments]
     names = [name for one in course.treatments for name in (*one.structures, *one.means_gy)]
+    if not set.intersection(*known):
+        raise InputError("treatments must have a structure of one name for their means to be added, got none")
     figures: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(names):
         if not all(name in one for one in known):
@@ -166,8 +180,12 @@ def _by_structure(
             grid, part = one.dose.volume.grid, {name: one.structures[name]}
             own = one.bed_gy(of, grid)
             means = [_curves(values, part, grid)[name].mean_gy for values in (one.dose_gy(grid), own)]
-            rows.append(_row(means[0], means[1], of))
+            row = _row(means[0], means[1], of)
             volumes.append(float(part[name].sum(dtype=np.float64)) * grid.voxel_ml)
+            if _has_eud(args, name):
+                _add_control(args, row, own, part[name], volumes[-1])
+                _add_own_eud(row, of, one)
+            rows.append(row)
         total = sum(row["mean_bed_gy"] for row in rows)
         figures[name] = {
             "volume_ml": volumes[0] if volumes else None,
@@ -182,8 +200,6 @@ def _by_structure(
             "ntcp": _ntcp(args, total, None, of) if name == NORMAL_LIVER else {},
             "treatments": rows,
         }
-    if not figures:
-        raise InputError("treatments must have a structure of one name for their means to be added, got none")
     return figures
 
 

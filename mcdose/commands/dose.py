@@ -94,7 +94,7 @@ def compute(
     from mcdose.sirt.assessment import assess
     from mcdose.summary import scored_structures, scored_voxels, structure_curves, summarise
 
-    _check_arguments(args)
+    check_arguments(args)
     folder = Path(args.output)
     require_free(folder, EVERY, args.overwrite)
     with Console(verbose=args.verbose, silent=args.json) as console:
@@ -156,7 +156,7 @@ def compute(
     return summary, files
 
 
-def _check_arguments(args: argparse.Namespace) -> None:
+def check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that cannot be met before any file is opened."""
     from mcdose.dose import check_scaling
 

@@ -27,6 +27,8 @@ def as_input_error() -> Iterator[None]:
         yield
     except ValueError as error:
         raise InputError(str(error)) from error
+    except (OverflowError, ZeroDivisionError) as error:
+        raise InputError("an argument is so large or so small that no number holds what follows from it") from error
 
 
 def check_names(args: argparse.Namespace) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.inputs import as_input_error
-from mcdose.commands.plan_text import delivery_lines, figure, print_figures, verdict_lines, verdict_record
+from mcdose.commands.plan_text import (
+    delivery_lines,
+    figure,
+    print_figures,
+    require_held,
+    verdict_lines,
+    verdict_record,
+)
 from mcdose.commands.tables import gy_text, text_table
 from mcdose.errors import InputError
 
@@ -49,7 +56,6 @@ def run_scd(args: argparse.Namespace) -> int:
         values: dict[str, dict[str, float | None]] = {
             "perfused_gy": {"perfused liver": perfused},
             "lung_gy": {"lungs": lungs},
-            "lung_cumulative_gy": {"lungs": lungs},
             "lung_shunt": {"lungs": args.lung_shunt},
         }
         figures: dict[str, Any] = {
@@ -99,7 +105,9 @@ def run_mcd(args: argparse.Namespace) -> int:
         doses = plan_doses(plan)
         session = file.session_to_solve or plan.sessions[-1]
         most = _most(plan, solution, session)
-        rows = _sweep(plan, most, session)
+        rows = _sweep(file.plan, most, session)  # whose injections have shares, even where no activity is left
+        if svg is not None and not rows:
+            raise InputError(f"--svg has nothing to draw: session {session} needs no activity")
         verdicts = [verdict_record(verdict) for verdict in judge_plan(plan, doses, limits)]
         own = [one for one in plan.injections if one.session == session]
         residual = own[0].residual if len(own) == 1 else 0.0
@@ -119,6 +127,7 @@ def run_mcd(args: argparse.Namespace) -> int:
         "delivery": None if len(own) > 1 else delivery_of(args, _spheres(args, file), total, residual),
         "limits": verdicts,
     }
+    require_held(figures)
     if svg is not None:
         from mcdose.io.output import whole_file
         from mcdose.sirt.sweep import drawing
@@ -248,8 +257,7 @@ def _most(plan: Plan, solution: Solution | None, session: int) -> float:
 def _sweep(plan: Plan, most_gbq: float, session: int) -> tuple[Any, ...]:
     from mcdose.sirt.sweep import sweep
 
-    own = [one for one in plan.injections if one.session == session]
-    return sweep(plan, most_gbq, session=session) if most_gbq > 0.0 and any(one.activity_gbq for one in own) else ()
+    return sweep(plan, most_gbq, session=session) if most_gbq > 0.0 else ()
 
 
 def _free_svg(args: argparse.Namespace) -> Path | None:

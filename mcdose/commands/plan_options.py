@@ -8,6 +8,7 @@ from typing import Any
 
 DISEASES = ("mNET", "HCC", "ICC", "mCRC", "any")
 SCENARIOS = ("segmentectomy", "lobectomy", "unilobar", "bilobar", "whole-liver", "any")
+MOST_RELATIVE = 10.0  # uncertainty, as in a budget's file
 SPHERES = ("glass", "resin", "holmium")
 
 
@@ -61,7 +62,7 @@ def _add_mcd(kinds: Any) -> None:
     mcd.add_argument("--allow-cold-tumour", action="store_true", help="accept ratios below 1")
     wanted = mcd.add_mutually_exclusive_group()
     wanted.add_argument("--tumour-dose-gy", type=positive, metavar="GY", help="mean dose that every tumour is to get")
-    wanted.add_argument("--normal-dose-gy", type=positive, metavar="GY", help="mean dose to the normal liver that is")
+    wanted.add_argument("--normal-dose-gy", type=positive, metavar="GY", help="mean dose to normal perfused liver")
     wanted.add_argument("--activity-gbq", type=positive, metavar="GBQ", help="activity of the vial at injection")
     mcd.add_argument("--svg", metavar="FILE.svg", help="drawing of the doses against activity")
     mcd.add_argument("--overwrite", action="store_true", help="replace the drawing")
@@ -235,7 +236,7 @@ def term(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"must be NAME=F, such as volume=0.08, got {text!r}")
-    return name, not_negative(value)
+    return name, _within(value, lambda number: 0.0 <= number <= MOST_RELATIVE, "a fraction from 0 to 10 (0.08 for 8 %)")
 
 
 def _within(text: str, rule: Any, words: str) -> float:

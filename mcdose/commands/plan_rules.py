@@ -169,29 +169,30 @@ def run_uncertainty(args: argparse.Namespace) -> int:
     if any(value is None for value in sphere) and any(value is not None for value in sphere):
         raise InputError("--diameter-mm, --voxel-mm and --fwhm-mm go together, some are missing")
     check_lesion(args)
+    if args.diameter_mm is not None and "volume" in dict(args.term):
+        raise InputError("--term volume cannot go with --diameter-mm, which takes it from how the region was drawn")
     if args.image_fwhm_mm is not None and args.diameter_mm is None:
         raise InputError("--image-fwhm-mm needs --diameter-mm, --voxel-mm and --fwhm-mm")
-    budget, recovery = chosen_budget(args), None
-    if args.image_fwhm_mm is not None:
-        drawing = drawing_of(args, args.voxel_mm, args.fwhm_mm)
-        volume_ml = math.pi / 6000.0 * args.diameter_mm**3
-        with as_input_error():
+    budget, recovery, dose = chosen_budget(args), None, args.dose_gy
+    with as_input_error():
+        if args.image_fwhm_mm is not None:
+            drawing = drawing_of(args, args.voxel_mm, args.fwhm_mm)
+            volume_ml = math.pi / 6000.0 * args.diameter_mm**3
             budget, recovery = drawing.budget(budget, volume_ml), drawing.recovery(volume_ml)
-    elif args.diameter_mm is not None:
-        relative = volume_uncertainty(*sphere)
-        budget = budget.with_values({"volume": relative}, "Gear et al. (2018), from how the region was drawn")
-    dose = args.dose_gy
-    corrected = None if dose is None or recovery is None else recovered(dose, recovery.value)
-    combined = None if dose is None else budget.standard_uncertainty_gy(dose if corrected is None else corrected)
-    figures = {
-        "terms": [asdict(term) for term in budget.terms],
-        "covariances": [asdict(one) for one in budget.covariances],
-        "recovery": None if recovery is None else asdict(recovery),
-        "relative": budget.relative,
-        "dose_gy": dose,
-        "recovered_gy": corrected,
-        "standard_uncertainty_gy": combined,
-    }
+        elif args.diameter_mm is not None:
+            relative = volume_uncertainty(*sphere)
+            budget = budget.with_values({"volume": relative}, "Gear et al. (2018), from how the region was drawn")
+        corrected = None if dose is None or recovery is None else recovered(dose, recovery.value)
+        combined = None if dose is None else budget.standard_uncertainty_gy(dose if corrected is None else corrected)
+        figures = {
+            "terms": [asdict(term) for term in budget.terms],
+            "covariances": [asdict(one) for one in budget.covariances],
+            "recovery": None if recovery is None else asdict(recovery),
+            "relative": budget.relative,
+            "dose_gy": dose,
+            "recovered_gy": corrected,
+            "standard_uncertainty_gy": combined,
+        }
     lines = budget_lines(figures["terms"], budget.relative, figures["covariances"])
     if recovery is not None:
         lines.append(f"recovery coefficient {recovery.value:.4g}, d ln R / d ln V = {recovery.slope:.3g}")
@@ -225,6 +226,9 @@ def chosen_budget(args: argparse.Namespace) -> Any:
     """Return the budget of the file that is named, or the one that is shipped, with the user's own terms."""
     from mcdose.sirt.uncertainty import load_budget
 
+    names = [name for name, _ in args.term]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"--term {twice[0]} must be given once, got {names.count(twice[0])} values")
     with as_input_error():
         return load_budget(args.budget).with_values(dict(args.term))
 

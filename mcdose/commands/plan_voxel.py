@@ -12,7 +12,6 @@ from mcdose.commands.inputs import (
     DEMO_HISTORIES,
     as_input_error,
     check_counts,
-    check_names,
     check_series,
     check_times,
     dose_of,
@@ -76,6 +75,8 @@ def _with_method(figures: dict[str, Any], warnings: list[str]) -> dict[str, Any]
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before any file is opened."""
+    from mcdose.commands.dose import check_arguments
+
     if args.demo:
         fill_in_phantom(args)
         for name in ("activity", "ct", "structures"):
@@ -89,7 +90,7 @@ def _check(args: argparse.Namespace) -> None:
     check_counts(args)
     check_times(args)
     check_series(args)
-    check_names(args)
+    check_arguments(args)
 
 
 def _describe(figures: dict[str, Any]) -> list[str]:

@@ -58,7 +58,7 @@ def chosen_treatment(args: argparse.Namespace) -> Treatment | None:
     InputError
         Some of the names are missing; limits or a budget that cannot be read; spheres of another nuclide.
     """
-    given = [name for name in (*NAMES, *OTHERS, *SOLVE, *DRAWN) if getattr(args, name)]
+    given = [name for name in (*NAMES, *OTHERS, *SOLVE, *DRAWN) if getattr(args, name) not in (None, [])]
     if not given:
         return None
     for name in ("liver", "tumours"):

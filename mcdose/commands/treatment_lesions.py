@@ -32,10 +32,12 @@ def check_drawn(args: argparse.Namespace) -> None:
 
 
 def lesion_lines(tissues: list[dict[str, Any]]) -> list[str]:
-    """Return a line for each lesion whose recovery is known."""
+    """Return a line for each lesion whose recovery was asked for."""
     return [
         f"{one['name']}: recovery {one['recovery']['value']:.3g}, {gy_text(one['recovered_gy'])} Gy without the blur, "
         f"standard uncertainty {gy_text(one['relative_uncertainty'] * one['recovered_gy'])} Gy"
-        for one in tissues
         if "recovery" in one
+        else f"{one['name']}: no dose without the blur: {one['not_recovered']}"
+        for one in tissues
+        if "recovery" in one or "not_recovered" in one
     ]

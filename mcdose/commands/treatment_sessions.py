@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdose.commands.plan import solution_lines
@@ -51,6 +52,9 @@ def chosen_sessions(args: argparse.Namespace) -> tuple[Session, ...] | None:
         raise InputError(f"--earlier {NONE} cannot go with --earlier-gy")
     if not args.earlier and not args.earlier_gy:
         return None
+    folders = [Path(folder).resolve() for folder in args.earlier]
+    if twice := [folder for folder in args.earlier if folders.count(Path(folder).resolve()) > 1]:
+        raise InputError(f"--earlier names {twice[0]} twice, and its doses would count twice")
     others = [name for name in (args.perfused, args.lungs) if name]
     found = [
         read_session(folder, liver=args.liver, tumours=args.tumours, others=others)

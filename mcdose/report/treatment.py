@@ -9,7 +9,7 @@ from typing import Any
 from mcdose.report.contents import Figure, Table, TreatmentPart
 from mcdose.report.numbers import four_digits, gy, with_uncertainty
 from mcdose.report.treatment_effect import effect_table, sessions_table, solution_table
-from mcdose.sirt.limit import BINDING_ROLES, Limit
+from mcdose.sirt.limit import BINDING_ROLES, Limit, is_near
 from mcdose.sirt.reasons import signed_percent
 from mcdose.sirt.sweep import SIGNS, Row, drawing
 
@@ -105,6 +105,8 @@ def _first(figures: Mapping[str, Any]) -> tuple[Figure, ...]:
         met = sum(one["met"] for one in binding)
         left = any(one["verdict"] == "not judged" and one["role"] in BINDING_ROLES for one in figures["limits"])
         words = f"not met: {', '.join(missed)}" if missed else "others could not be judged" if left else "all of them"
+        near = sum(_is_near(one) for one in binding)
+        words += f"; {near} closer to the limit than u" if near else ""
         found.append(Figure("Constraints and goals", f"{'✗' if missed else '✓'} {met} of {len(binding)} met", words))
     return tuple(found)
 
@@ -268,9 +270,12 @@ def _verdict(one: Mapping[str, Any]) -> str:
     if one["role"] not in BINDING_ROLES:
         reached = one["met"] if one["comparison"] == ">=" else not one["met"]
         return f"○ shown only: {'reached' if reached else 'not reached'}"
-    near = one["standard_uncertainty"]
-    within = near is not None and abs(one["figure"] - one["value"]) < near
-    return MARKS[one["verdict"]] + (", within u" if within else "")
+    return MARKS[one["verdict"]] + (", within u" if _is_near(one) else "")
+
+
+def _is_near(one: Mapping[str, Any]) -> bool:
+    """Tell whether a figure is closer to its limit than its standard uncertainty."""
+    return is_near(one["figure"], one["value"], one["standard_uncertainty"])
 
 
 def _together(entries: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, str]:
@@ -279,7 +284,9 @@ def _together(entries: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, str]
     which = f"; not {', '.join(missed)}" if missed and len(missed) < len(entries) else ""
     count = f"{len(entries) - len(missed)} of {len(entries)}"
     if entries[0]["role"] in BINDING_ROLES:
-        verdict = f"{MARKS['not met' if missed else 'met']}: {count}{which}"
+        near = [one["subject"] for one in entries if _is_near(one)]
+        within = f"; within u {', '.join(near)}" if near else ""
+        verdict = f"{MARKS['not met' if missed else 'met']}: {count}{which}{within}"
     else:
         verdict = f"○ shown only: {count}{' reached' if entries[0]['comparison'] == '>=' else ''}{which}"
     least, most = min(entries, key=_figure), max(entries, key=_figure)
@@ -313,8 +320,13 @@ def _lungs(lungs: Mapping[str, Any]) -> Table:
         f"some of what is next to them it is {lungs['grid_mass_kg']:.3g} kg, {signed_percent(excess)}: the compartment "
         "of the lungs below has that mass, and as much less dose."
     )
-    table_note = note if lungs["mass_from"] != "the dose grid" else ""
-    return Table("Lungs: shunt, and dose by three ways", (lungs["name"], "Figure"), rows, table_note)
+    notes = [note] if lungs["mass_from"] != "the dose grid" else []
+    if lungs["cut"]:
+        notes.append(
+            f"The grid cuts the lungs ({', '.join(lungs['cut'])}): activity beyond it is missing, so that the "
+            "shunt, and the dose in 1 kg (both whole lungs), are too low."
+        )
+    return Table("Lungs: shunt, and dose by three ways", (lungs["name"], "Figure"), rows, " ".join(notes))
 
 
 def _compartments(figures: Mapping[str, Any]) -> Table:

@@ -49,8 +49,8 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
     Raises
     ------
     ValueError
-        As of `compare_with_voxels`; a tissue that is not a region of a result with noise; a lesion whose recovery
-        cannot be found; an aim that no activity reaches.
+        As of `compare_with_voxels`; a tissue that is not a region of a result with noise; an aim that no activity
+        reaches.
     """
     compared = compare_with_voxels(
         case,
@@ -84,6 +84,8 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
     lungs = _lungs(case, compared, treatment)
     limits = limits_of(compared, tissues, lungs, activity_gbq, treatment)
     cut = lungs["cut"] if lungs else []
+    volumes_ml = {one.name: one.voxel.volume_ml for one in compared if one.name in treatment.tumours}
+    several = case.tia_bq_s is not None
     return {
         "treatment": _said(case, result, treatment, activity_gbq),
         "tissues": tissues,
@@ -94,7 +96,14 @@ def assess(case: Case, result: DoseResult, treatment: Treatment) -> dict[str, An
         "budget": _terms(list(budgets.values())),
         "lungs": lungs,
         "activity_curve": curve(compared, limits, activity_gbq, treatment),
-        "assumptions": list(assumptions(treatment, several_times=case.tia_bq_s is not None, cut=cut)),
+        "assumptions": [
+            *assumptions(treatment, several_times=several, cut=cut, volumes_ml=volumes_ml),
+            *(
+                f"{name} has the budget of all tissues, and no dose without the blur: {more['not_recovered']}."
+                for name, (_, more) in own.items()
+                if "not_recovered" in more
+            ),
+        ],
         "notice": NOTICE,
     }
 
@@ -108,13 +117,16 @@ def _kind(name: str, treatment: Treatment) -> str:
 
 
 def _own_budget(one: Comparison, around_gy: float, treatment: Treatment) -> tuple[Budget, dict[str, Any]]:
-    """Return the budget of a tissue, and of a lesion its recovery and the dose over that if its drawing is known."""
+    """Return the budget of a tissue, and of a lesion its recovery and the dose over that if its drawing is known.
+
+    A lesion that has no such dose, lost in the blur or colder than what is around it, keeps the general budget.
+    """
     if treatment.drawing is None or one.name not in treatment.tumours:
         return treatment.budget, {}
     try:
         found = treatment.drawing.lesion(treatment.budget, one.voxel.volume_ml, one.voxel.mean_gy, around_gy)
     except ValueError as error:
-        raise ValueError(f"{one.name}: {error}") from error
+        return treatment.budget, {"not_recovered": str(error)}
     return found.budget, {
         "recovery": asdict(found.recovery),
         "recovered_gy": found.recovered_gy,

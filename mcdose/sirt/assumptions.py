@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ EARLIER = (
     "add, of other nuclides as well, though their effects do not. A lesion or organ that a session does not name got "
     "0 Gy from it."
 )
+SMALL_ML = 14.1  # a sphere of 3 cm, below which the blur of PET and SPECT takes much of a lesion's counts
 STAYS = "All activity stays where it is until it has decayed."
 CURVES = "Activity over time is that of the time points."
 
 
-def assumptions(treatment: Treatment, *, several_times: bool, cut: Sequence[str]) -> tuple[str, ...]:
+def assumptions(
+    treatment: Treatment, *, several_times: bool, cut: Sequence[str], volumes_ml: Mapping[str, float]
+) -> tuple[str, ...]:
     """Return the sentences that hold for a treatment.
 
     Parameters
@@ -37,9 +40,22 @@ def assumptions(treatment: Treatment, *, several_times: bool, cut: Sequence[str]
     treatment
     several_times : the decays are from several time points
     cut : faces of the grid that cut the lungs
+    volumes_ml : of the lesions
     """
     found = [CURVES if several_times else STAYS, *BOTH]
+    small = [name for name, volume in volumes_ml.items() if volume < SMALL_ML]
+    if small and treatment.drawing is None:
+        found.append(
+            f"{', '.join(small)}: smaller than a sphere of 3 cm ({SMALL_ML:g} mL). The blur of an image may change "
+            "such a dose by more than its uncertainty says, for its budget knows nothing of the size: --image-fwhm-mm "
+            "with --drawn-voxel-mm and --drawn-fwhm-mm gives each lesion its own."
+        )
     found.append(NOTHING_SAID if treatment.earlier is None else EARLIER if treatment.earlier else NO_EARLIER)
+    if treatment.earlier and treatment.perfused is not None and not treatment.perfused_over_sessions:
+        found.append(
+            f"An earlier session says nothing of {treatment.perfused}, so that there is no sum over sessions of the "
+            "perfused volume: its figures are of this session alone."
+        )
     if treatment.perfused is None:
         found.append("No perfused volume was named, so there is no figure for it.")
     elif treatment.whole_liver:

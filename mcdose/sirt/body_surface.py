@@ -21,6 +21,12 @@ def body_surface_m2(height_cm: float, weight_kg: float) -> float:
         raise ValueError(f"height_cm must be from 50 to 250, got {height_cm}")
     if not 10.0 <= weight <= 400.0:
         raise ValueError(f"weight_kg must be from 10 to 400, got {weight_kg}")
+    index = weight / (height / 100.0) ** 2
+    if not 5.0 <= index <= 150.0:
+        raise ValueError(
+            "height_cm and weight_kg must give a body mass index from 5 to 150 kg/m2, "
+            f"got {index:.3g}: are they swapped?"
+        )
     return float(0.007184 * height**0.725 * weight**0.425)
 
 

@@ -32,7 +32,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, an integer of thousands of digits
         raise InputError(f"{path}: is not TOML: {error}") from error
 
 
@@ -62,9 +64,13 @@ def text_of(where: str, entry: Mapping[str, Any], key: str, choices: Sequence[st
 def number_of(where: str, entry: Mapping[str, Any], key: str) -> float:
     """Return a finite number of at least 0, or raise InputError."""
     value = entry[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+    try:
+        found = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        found = math.inf
+    if not 0.0 <= found < math.inf:
         raise InputError(f"{where}: {key} must be a number of at least 0, got {value!r}")
-    return float(value)
+    return found
 
 
 def switch_of(where: str, entry: Mapping[str, Any], key: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mcdose.sirt.limit import Limit, Verdict, judge
-from mcdose.sirt.partition import Doses, Plan, PlanDoses
+from mcdose.sirt.partition import Plan, PlanDoses
 
 CUMULATIVE = "all sessions"
 
@@ -43,6 +43,6 @@ def session_name(number: int) -> str:
     return f"session {number}"
 
 
-def lowest_tumour(doses: Doses) -> str | None:
+def lowest_tumour(doses: Mapping[str, float]) -> str | None:
     """Return the name of the tumour with the lowest dose; None where there is none."""
-    return min(doses.tumours, key=lambda name: doses.tumours[name]) if doses.tumours else None
+    return min(doses, key=lambda name: doses[name], default=None)

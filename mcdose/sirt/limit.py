@@ -141,6 +141,11 @@ def judge(limits: Sequence[Limit], values: Mapping[str, Mapping[str, float | Non
     )
 
 
+def is_near(figure: float, limit: float, standard_uncertainty: float | None) -> bool:
+    """Tell whether a figure is closer to its limit than its standard uncertainty; not where that is not known."""
+    return standard_uncertainty is not None and abs(figure - limit) < standard_uncertainty
+
+
 def record(limit: Limit) -> dict[str, Any]:
     """Return a limit in plain JSON types."""
     return {

@@ -67,7 +67,7 @@ def answer(
     quantity: str,
     subjects: Sequence[str],
     target_gy: float,
-    apart: Callable[[str], bool] = lambda _: False,
+    apart: Callable[[str, str], bool] = lambda *_: False,
 ) -> Answer:
     """Find the activity.
 
@@ -77,7 +77,7 @@ def answer(
     per_gbq : their growth per GBq of it, the same quantities and subjects
     limits : those with "<=" and the role constraint or goal bind
     quantity, subjects, target_gy : what every one of the subjects is to get [Gy]
-    apart : subjects that the session has nothing to do with, such as other sessions
+    apart : quantities and subjects that the session has nothing to do with, such as those of other sessions
     """
     wanted, subject = max((_needed(before, per_gbq, quantity, one, target_gy), one) for one in subjects)
     bounds = _bounds(before, per_gbq, limits, apart)
@@ -132,7 +132,7 @@ def _needed(before: Values, per_gbq: Values, quantity: str, subject: str, target
 
 
 def _bounds(
-    before: Values, per_gbq: Values, limits: Sequence[Limit], apart: Callable[[str], bool]
+    before: Values, per_gbq: Values, limits: Sequence[Limit], apart: Callable[[str, str], bool]
 ) -> tuple[Bound, ...]:
     found = []
     for limit in limits:
@@ -140,7 +140,7 @@ def _bounds(
             continue
         for subject, growth in per_gbq.get(limit.quantity, {}).items():
             given = before[limit.quantity][subject]
-            if growth is None or given is None or apart(subject):
+            if growth is None or given is None or apart(limit.quantity, subject):
                 continue
             if not limit.is_met(given):
                 found.append(Bound(limit, subject, None))

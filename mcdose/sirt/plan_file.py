@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcdose.errors import InputError
+from mcdose.sirt.checks import not_negative
 from mcdose.sirt.data_file import number_of, read_toml, require_keys, switch_of, text_of
 from mcdose.sirt.limit import CONTEXTS, SCENARIOS
 from mcdose.sirt.partition import Injection, Plan, Territory, Tumour
@@ -58,7 +59,7 @@ def load_plan(path: str | Path) -> PlanFile:
         if constant is None and spheres != "any":
             constant = microsphere(spheres).gy_kg_per_gbq
         injections, to_solve = _injections(path, content["injection"])
-        unperfused = content.get("unperfused_tumour_ml", 0)
+        unperfused = not_negative("unperfused_tumour_ml", content.get("unperfused_tumour_ml", 0))
         plan = Plan(
             liver_mass_kg=mass_kg("liver_ml", content["liver_ml"], density),
             territories=tuple(

@@ -70,7 +70,7 @@ def solve(
         quantity=quantity,
         subjects=subjects,
         target_gy=target,
-        apart=lambda subject: subject.startswith("session ") and subject != session_name(number),
+        apart=lambda quantity, subject: _of_another(plan, number, quantity, subject),
     )
     solved = with_activity(plan, found.activity_gbq, number)
     own = {field.name: getattr(found, field.name) for field in fields(found)}
@@ -101,6 +101,14 @@ def _session(plan: Plan, session: int | None) -> int:
     if session not in plan.sessions:
         raise ValueError(f"session must be one of {', '.join(map(str, plan.sessions))}; got {session}")
     return session
+
+
+def _of_another(plan: Plan, number: int, quantity: str, subject: str) -> bool:
+    """Tell whether a figure is of another session alone; tumours may be called what they like."""
+    others = [session_name(other) for other in plan.sessions if other != number]
+    if quantity == "lung_shunt":
+        return any(subject.endswith(f", {other}") for other in others)
+    return quantity != "tumour_gy" and subject in others
 
 
 def _lines(plan: Plan, number: int, unit: float) -> tuple[Table, Table]:

@@ -22,7 +22,8 @@ class Microsphere:
     diameter_um : smallest, usual and largest diameter [um]
     density_g_cm3 : [g/cm3]
     half_life_s : of the nuclide [s]
-    gy_kg_per_gbq : dose of 1 GBq that decays in 1 kg [Gy kg/GBq]; the nuclide's where mcdose knows it
+    gy_kg_per_gbq : dose of 1 GBq that decays in 1 kg [Gy kg/GBq]; both the maker's where the file has them, else those
+        of the nuclide in mcdose
     sources : one line each
     rules : activity rules of the maker, as the file has them; see `body_surface` and `holmium`
     """

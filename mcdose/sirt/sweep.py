@@ -43,11 +43,17 @@ class Row:
 
 
 def sweep(plan: Plan, most_gbq: float, *, session: int | None = None, steps: int = STEPS) -> tuple[Row, ...]:
-    """Return the doses at equal steps of activity from 0 to `most_gbq`; of the tumours that which gets least there."""
+    """Return the doses at equal steps of activity from 0 to `most_gbq`.
+
+    Of the tumours that the session reaches it is the one that gets least at the end; of all where it reaches none.
+    """
     most = positive("most_gbq", most_gbq)
     number = plan.sessions[0] if session is None and len(plan.sessions) == 1 else session
-    full = plan_doses(with_activity(plan, most, number)).cumulative
-    tumour = lowest_tumour(full)
+    whole = with_activity(plan, most, number)
+    full = plan_doses(whole)
+    reached = full.sessions[whole.sessions.index(number or 1)].tumours
+    tumour = lowest_tumour({name: dose for name, dose in full.cumulative.tumours.items() if reached[name]})
+    tumour = tumour or lowest_tumour(full.cumulative.tumours)
     rows = []
     for step in range(steps + 1):
         activity = most * step / steps
@@ -142,7 +148,7 @@ def drawing(
     return (
         f'<svg {"" if inline else file}viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" font-family="sans-serif" '
         f'font-size="13">\n'
-        f"<title>Mean dose against activity at injection</title>\n<desc>{escape(NOTICE)}</desc>\n"
+        f"<title>Mean dose against activity</title>\n<desc>{escape(NOTICE)}</desc>\n"
         f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 

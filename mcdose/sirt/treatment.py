@@ -84,6 +84,11 @@ class Treatment:
         others = (name for name in (self.perfused, self.lungs) if name is not None)
         return (*self.tumours, NORMAL_LIVER, *others)
 
+    @property
+    def perfused_over_sessions(self) -> bool:
+        """Whether every earlier session names the perfused volume, which is another in each."""
+        return all(self.perfused in one.means_gy for one in self.earlier or ())
+
     def tissues(self, case: Case) -> dict[str, NDArray[Any]]:
         """Return the tissues of a case, see `mcdose.sirt.voxel.tissue_masks`."""
         return tissue_masks(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcdose.sirt.earlier import earlier_gy
 from mcdose.sirt.judgement import CUMULATIVE as ALL_SESSIONS
-from mcdose.sirt.limit import BINDING_ROLES, QUANTITIES, Limit, record
+from mcdose.sirt.limit import BINDING_ROLES, Limit, record
 from mcdose.sirt.linear import record as answer_record
 from mcdose.sirt.sweep import Row, scaled
 from mcdose.sirt.voxel import NORMAL_LIVER, Comparison, as_values
@@ -31,7 +31,7 @@ def before(treatment: Treatment) -> dict[str, float]:
     if treatment.earlier is None:
         return {}
     found = {**dict.fromkeys(treatment.over_sessions, 0.0), **earlier_gy(treatment.earlier)}
-    if treatment.perfused is not None and not all(treatment.perfused in one.means_gy for one in treatment.earlier):
+    if treatment.perfused is not None and not treatment.perfused_over_sessions:
         del found[treatment.perfused]
     return found
 
@@ -124,7 +124,7 @@ def solution(compared: Sequence[Comparison], activity_gbq: float, treatment: Tre
         for name, of in _values(compared, treatment).items()
         if of
     }
-    earlier = earlier_gy(treatment.earlier or ())
+    earlier = {name: dose for name, dose in before(treatment).items() if dose}
     found = solve_voxels(means, activity_gbq, target_gy, treatment.limits, quantity=quantity, earlier_gy=earlier)
     return {
         **answer_record(found),
@@ -144,8 +144,9 @@ def _verdict(limit: Limit, value: float) -> str:
 def _missing(limit: Limit, treatment: Treatment) -> str:
     if limit.quantity in CUMULATIVE.values() and treatment.earlier is None:
         return "nothing is said of earlier sessions (--earlier)"
-    what = "lungs are" if limit.quantity.startswith("lung") else "perfused volume is"
-    return f"no {what} named" if limit.quantity in QUANTITIES else "no figure"
+    if limit.quantity.startswith("lung"):
+        return "no lungs are named" if treatment.lungs is None else "the images have no activity in lungs and liver"
+    return "no perfused volume is named" if treatment.perfused is None else "all of the perfused volume is lesion"
 
 
 def _values(compared: Sequence[Comparison], treatment: Treatment) -> Mapping[str, dict[str, float | None]]:

@@ -80,7 +80,7 @@ def tissue_masks(
             raise ValueError(f"structure must be one of {', '.join(case.structures) or 'none there'}; got {name!r}")
     if len(set(wanted)) < len(wanted) or {NORMAL_LIVER, NORMAL_PERFUSED} & set(wanted):
         raise ValueError(
-            f"liver, tumours and lungs must be structures of their own, none of them {NORMAL_LIVER}, "
+            f"liver, tumours, perfused volume and lungs must be structures of their own, none of them {NORMAL_LIVER}, "
             f"got {', '.join(wanted)}"
         )
     kept = case.density_g_cm3 >= density_floor_g_cm3
@@ -94,6 +94,7 @@ def tissue_masks(
             masks[NORMAL_PERFUSED] = less(masks[perfused], lesions)
     if lungs is not None:
         masks[lungs] = case.structures[lungs] * kept
+        _require_outside(lungs, masks[lungs], liver, whole)
     for name, mask in masks.items():
         if not mask.any():
             if name == NORMAL_PERFUSED:
@@ -184,6 +185,17 @@ def _require_inside(name: str, mask: NDArray[Any], liver: str, whole: NDArray[An
         raise ValueError(
             f"perfused volume {name} must lie in {liver}, {100 * INSIDE:g} % of it at least, got {100 * inside:.3g} %"
         )
+
+
+def _require_outside(name: str, mask: NDArray[Any], liver: str, whole: NDArray[Any]) -> None:
+    """Refuse lungs that hold the liver, such as an outline of the body: all of its activity would be their shunt."""
+    shared = np.maximum(mask.astype(np.float64) + whole - 1.0, 0.0).sum()
+    for which, part in ((name, mask), (liver, whole)):
+        total = float(part.sum(dtype=np.float64))
+        if total and shared > (1.0 - INSIDE) * total:
+            raise ValueError(
+                f"lungs {name} must lie outside {liver}, but they share {100 * shared / total:.3g} % of {which}"
+            )
 
 
 def amounts_in(case: Case, mask: NDArray[Any], nuclide: str) -> tuple[float, float]:

@@ -221,14 +221,11 @@ def electron_flight(electron, world, tables, cuts, scores, stack, depth, key):
         started = True
 
     # How far this flight goes, in mean soft loss.
-    hard = False
-    mean_loss = max(before_hinge, 1.0e-9)
+    mean_loss = max(energy if stopping_here else before_hinge, 1.0e-9)
     bound = tables.hard_bound[1 if kind == POSITRON else 0, index + 1]
-    if stopping_here:
-        mean_loss = energy
-    elif to_hard < mean_loss * bound:
+    hard = not stopping_here and to_hard < mean_loss * bound
+    if hard:
         mean_loss = max(to_hard / bound, 1.0e-9)
-        hard = True
     else:
         to_hard -= mean_loss * bound
 
