@@ -23,8 +23,9 @@ from mcdose.physics.random import Key
 from mcdose.source_tables import line_words
 from mcdose.tally import flush_voxel, voxel_variance
 from mcdose.transport.electron import FLIGHT_LIMIT as ELECTRON_FLIGHT_LIMIT
-from mcdose.transport.electron import electron_flight, electron_that_moves, finish, photon_that_moves
+from mcdose.transport.electron import electron_flight, electron_that_moves, finish
 from mcdose.transport.history import begin, follow
+from mcdose.transport.moving import photon_that_moves
 from mcdose.transport.photon import FLIGHT_LIMIT as PHOTON_FLIGHT_LIMIT
 from mcdose.transport.photon import lose, photon_flight
 from mcdose.transport.score import Scores, score
@@ -73,11 +74,11 @@ def take_back(aside, place, stack):  # type: ignore[no-untyped-def]
 def transport(seed, first, count, handed, resumed, source, world, tables, cuts, scores, accounts, aside):  # type: ignore[no-untyped-def]
     """Follow histories first .. first + count - 1, or (`resumed` 1) the photons they set aside, on any grid.
 
-    One kernel for both: two are compiled to fused multiplications in other places, and the last bits of a photon would
-    tell whether it had found room. `handed` (2,) int64, 0 before, counts the histories and the photons that threads
-    took. Photons go to `aside` while there is room, and are followed on the spot otherwise, as are those that photons
-    bring forth. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle: sums kept in registers to
-    the end would take a quarter of them.
+    One kernel for both, so that a photon is followed by the same machine code whether it found room or not: compiled
+    twice, multiplications may be fused in other places. `handed` (2,) int64, 0 before, counts the histories and the
+    photons that threads took. Photons go to `aside` while there is room, and are followed on the spot otherwise, as are
+    those that photons bring forth. Block b adds to row b of `accounts` (blocks, ACCOUNT), particle by particle: sums
+    kept in registers to the end would take a quarter of them.
     """
     stack = Stack(cuda.local.array((DEPTH, INTEGERS), np.int32), cuda.local.array((DEPTH, REALS), np.float32))
     room = aside.histories.shape[0]

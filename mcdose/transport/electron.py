@@ -11,8 +11,6 @@ A positron is followed in the same way, by the rows of the tables that are its o
 cross section, and annihilates.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from mcdose.constants import ELECTRON_MASS
@@ -27,6 +25,7 @@ from mcdose.physics.random import exponential, random_block, uniform, uniform_hi
 from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
 from mcdose.transport.geometry import across, advanced, cell, to_boundary
+from mcdose.transport.moving import Moving
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
 from mcdose.transport.stack import ELECTRON, GONE, MOVES, PHOTON, POSITRON, STOPPED, push
 from mcdose.transport.tables import (
@@ -42,7 +41,7 @@ from mcdose.transport.tables import (
     RANGE,
     VARIANCE,
 )
-from mcdose.transport.world import FAR, Place
+from mcdose.transport.world import FAR
 
 FLIGHT_LIMIT = 100_000  # flights of one particle, and faces of one flight; so many flights are counted as a fault
 RESIDUAL_PATH = 1.5  # CSDA range over the straight path along which a stopped electron's last energy is spread
@@ -137,38 +136,6 @@ def annihilate(place, voxel, scores, stack, depth, key, draw):
             deposit(scores, voxel, quanta(ELECTRON_MASS))
         depth = new_depth
     return depth
-
-
-class Moving(NamedTuple):
-    """A particle between two of its flights; a photon has no use for what follows `draw`."""
-
-    kind: np.int32
-    energy: np.float32  # MeV
-    place: Place
-    u: np.float32
-    v: np.float32
-    w: np.float32
-    draw: np.int64  # blocks of random numbers drawn
-    voxel: np.int64
-    density: np.float32  # g/cm3, there
-    row: np.int32  # of the tables, there
-    held: np.int64  # quanta that it brought into this voxel and has not left there yet
-    to_hard: np.float32  # mean free paths to the next hard collision
-    before_hinge: np.float32  # MeV to lose before the hinge: the rest of the last step and the first part of this one
-    first_part: np.float32  # MeV of this step before its hinge, zero when a new step is due
-    last_part: np.float32  # MeV of this step behind its hinge
-    coarse: np.bool_  # the steps are the long ones
-    started: np.bool_  # the step is chosen
-
-
-@inlined
-def photon_that_moves(energy, place, u, v, w, draw):
-    """Return the `Moving` photon."""
-    zero = np.float32(0.0)
-    return Moving(
-        np.int32(PHOTON), energy, place, u, v, w, np.int64(draw),
-        np.int64(0), zero, np.int32(0), np.int64(0), zero, zero, zero, zero, False, False,
-    )  # fmt: skip
 
 
 @inlined
