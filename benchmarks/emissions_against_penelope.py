@@ -27,13 +27,13 @@ import numpy as np
 
 import mcdose
 from benchmarks.against_penelope import FEW, processor
-from benchmarks.penelope import CONFIGURATION, DOSE_TALLY, WATER, penelope_is_here
+from benchmarks.penelope import DOSE_TALLY, WATER, penelope_is_here, prepare, tallied
 from benchmarks.problem import VOXEL_MM, VOXELS
 from mcdose.engine.cuda_devices import working_gpus
 from mcdose.nuclides import Nuclide
 from validation.emissions import PHOTONS, only
 from validation.outcome import commit
-from validation.penelope import LISTED, listed_medium, scratch_folder
+from validation.penelope import listed_medium, scratch_folder
 from validation.penelope_emissions import spectrum_file
 
 PILOT = 20_000_000  # histories that fill a GPU
@@ -50,33 +50,14 @@ class Emitted:
     """
 
     def __init__(self, name: str, kind: str) -> None:
-        from pyPenred import simulation
-
-        self._simulation = simulation
         self._particle = {"photons": "gamma", "electrons": "electron", "positrons": "positron"}[kind]
         self._spectrum = Path(f"{name}-{kind}.spc")
         self.per_decay, _ = spectrum_file(name, kind, self._spectrum)
 
     def run(self, histories: int, seed: int) -> float:
         """Run so many histories; return the energy deposited by each, MeV."""
-        side = VOXELS * VOXEL_MM / 10.0
-        simulator = self._simulation.create()
-        text = CONFIGURATION + DOSE_TALLY
-        simulator.configFromString(
-            text.format(
-                particle=self._particle,
-                spectrum=self._spectrum,
-                photon_cut="1.0e3",
-                histories=float(histories),
-                side=side,
-                half=side / 2.0,
-                seed=seed,
-                voxels=VOXELS,
-            )
-        )
-        simulator.simulate()
-        ((tally,),) = simulator.getResults().values()
-        return float(np.asarray(tally.data()[0]).sum()) * 1e-6 * (VOXEL_MM / 10.0) ** 3
+        found = tallied(self._particle, str(self._spectrum), "1.0e3", histories, seed, DOSE_TALLY)
+        return found * 1e-6 * (VOXEL_MM / 10.0) ** 3
 
     def timed(self, histories: int, seed: int) -> tuple[float, float]:
         """Return histories per second of processor time and the energy deposited by each, MeV."""
@@ -171,15 +152,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     gpus = working_gpus()
     ours(mcdose.nuclide("I-131"), FEW, 1)  # compiles
 
-    from pyPenred import simulation
-
-    simulation.setConfigurationLog("configuration.log")
-    simulation.setSimulationLog("simulation.log")
-    simulation.materials.createListed(LISTED[WATER], "water.mat")
-    with open("voxels.dat", "w", encoding="ascii") as file:
-        side_cm = VOXEL_MM / 10.0
-        file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
-        file.write("1 1.0\n" * VOXELS**3)
+    prepare(1.0)
     nuclides = {}
     for name in arguments.nuclides:
         of = mcdose.nuclide(name)

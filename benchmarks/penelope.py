@@ -75,6 +75,42 @@ def penelope_is_here() -> bool:
     return False
 
 
+def prepare(density_factor: float) -> None:
+    """Write the listed water and the voxels, of so many times its density, into the current folder."""
+    from pyPenred import simulation
+
+    simulation.setConfigurationLog("configuration.log")
+    simulation.setSimulationLog("simulation.log")
+    simulation.materials.createListed(LISTED[WATER], "water.mat")
+    side_cm = VOXEL_MM / 10.0
+    with open("voxels.dat", "w", encoding="ascii") as file:
+        file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
+        file.write(f"1 {density_factor:.6f}\n" * VOXELS**3)
+
+
+def tallied(particle: str, spectrum: str, photon_cut: str, histories: int, seed: int, tally: str) -> float:
+    """Run particles of a spectrum; return the sum of a tally, eV a history, or eV/g in voxels of equal mass."""
+    from pyPenred import simulation
+
+    side = VOXELS * VOXEL_MM / 10.0
+    simulator = simulation.create()
+    simulator.configFromString(
+        (CONFIGURATION + tally).format(
+            particle=particle,
+            spectrum=spectrum,
+            photon_cut=photon_cut,
+            histories=float(histories),
+            side=side,
+            half=side / 2.0,
+            seed=seed,
+            voxels=VOXELS,
+        )
+    )
+    simulator.simulate()
+    ((found,),) = simulator.getResults().values()
+    return float(np.asarray(found.data()[0]).sum())
+
+
 class Penelope:
     """PENELOPE with C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, photons to 10 keV.
 
@@ -84,37 +120,12 @@ class Penelope:
     """
 
     def __init__(self, dose_map: bool) -> None:
-        from pyPenred import simulation
-
-        self._simulation = simulation
         self._dose_map = dose_map
-        simulation.setConfigurationLog("configuration.log")
-        simulation.setSimulationLog("simulation.log")
-        simulation.materials.createListed(LISTED[WATER], "water.mat")
-        side_cm = VOXEL_MM / 10.0
-        with open("voxels.dat", "w", encoding="ascii") as file:
-            file.write(f"{VOXELS} {VOXELS} {VOXELS}\n{side_cm} {side_cm} {side_cm}\n")
-            file.write(f"1 {1.0 / listed_medium(WATER).density_g_cm3:.6f}\n" * VOXELS**3)
+        prepare(1.0 / listed_medium(WATER).density_g_cm3)  # of 1 g/cm3, as mcdose's
         write_spectrum(Path("y90.spc"))
 
     def run(self, histories: int, seed: int) -> float:
         """Run so many histories; return the energy deposited per history, MeV."""
-        side = VOXELS * VOXEL_MM / 10.0
-        text = CONFIGURATION + (DOSE_TALLY if self._dose_map else TOTAL_TALLY)
-        simulator = self._simulation.create()
-        simulator.configFromString(
-            text.format(
-                particle="electron",
-                spectrum="y90.spc",
-                photon_cut="1.0e4",
-                histories=float(histories),
-                side=side,
-                half=side / 2.0,
-                seed=seed,
-                voxels=VOXELS,
-            )
-        )
-        simulator.simulate()
-        ((tally,),) = simulator.getResults().values()
-        deposited = float(np.asarray(tally.data()[0]).sum()) / 1e6  # eV, or eV/g in voxels of equal mass
+        tally = DOSE_TALLY if self._dose_map else TOTAL_TALLY
+        deposited = tallied("electron", "y90.spc", "1.0e4", histories, seed, tally) / 1e6
         return deposited * (VOXEL_MM / 10.0) ** 3 if self._dose_map else deposited

@@ -76,6 +76,7 @@ def save(folder, datasets):
 
 
 def edit(path, **attributes):
+    """Change elements of a file, those that are None go; return its path."""
     dataset = pydicom.dcmread(path)
     for keyword, value in attributes.items():
         if value is None:
@@ -83,6 +84,7 @@ def edit(path, **attributes):
         else:
             setattr(dataset, keyword, value)
     dataset.save_as(path)
+    return path
 
 
 def ct_series(folder, stored, corner_mm=(-10.0, -20.0, 30.0), voxel_mm=(2.0, 1.5, 1.25), **attributes):

@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from hot_voxel import COMMENT, GRID, HOT, OBLIQUE_GRID, hot_voxel, series_in
-from images import reference_images
+from images import edit, reference_images
 from oriented import PATIENT_POSITIONS, PLANES, turn_of
 from programs import needs_program
 from pydicom.uid import RLELossless
@@ -27,18 +27,6 @@ def path(tmp_path):
     dose = np.random.default_rng(4).uniform(0.0, 90.0, GRID.shape)
     write_rt_dose(tmp_path / "dose.dcm", dose, GRID, series_in(tmp_path), comment=COMMENT)
     return tmp_path / "dose.dcm"
-
-
-def changed(path, **attributes):
-    """Change elements; those that are None go."""
-    dataset = pydicom.dcmread(path)
-    for keyword, value in attributes.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
-    dataset.save_as(path)
-    return path
 
 
 @pytest.mark.parametrize("grid", [GRID, OBLIQUE_GRID])
@@ -141,7 +129,7 @@ def test_a_folder_with_the_plan_beside_it(path):
 )
 def test_what_is_no_absorbed_dose_on_a_grid_is_refused(path, changes, message):
     with pytest.raises(InputError, match=message):
-        read_rt_dose(changed(path, **changes))
+        read_rt_dose(edit(path, **changes))
 
 
 def test_one_plane_has_no_thickness(path):
@@ -173,7 +161,7 @@ def test_relative_dose_called_gray_is_read_like_its_compressed_twin(tmp_path):
     found = []
     for name in ("rtdose.dcm", "rtdose_rle.dcm"):
         (tmp_path / name).write_bytes((reference_images() / "odd" / "rtdose" / name).read_bytes())
-        changed(tmp_path / name, DoseUnits="GY", DoseSummationType="PLAN")
+        edit(tmp_path / name, DoseUnits="GY", DoseSummationType="PLAN")
         found.append(read_rt_dose(tmp_path / name).volume)
     np.testing.assert_array_equal(found[0].values, found[1].values)
     assert found[0].grid == Grid((15, 10, 10), (5.0, 10.0, 10.0), (-761.87, 199.43125, 189.43125))

@@ -1,20 +1,17 @@
 """Bhabha scattering: the energy's distribution and its bound, energy and momentum on every sample."""
 
-import numba
 import numpy as np
 import pytest
-from draws import DIRECTIONS, EXTREME_WORDS, SEED, assert_distributed, assert_mean, bin_probabilities, scripted
+from draws import EXTREME_WORDS, assert_distributed, assert_mean, bin_probabilities, scripted
+from knock_on import knock_ons, momentum_error
 
 from mcdose.close_collisions import bhabha_terms, shape
 from mcdose.constants import ELECTRON_MASS
 from mcdose.electron_data import bhabha_cross_section, collision_stopping_power
 from mcdose.media import medium
 from mcdose.physics.bhabha import sample_bhabha
-from mcdose.physics.direction import turned
 from mcdose.physics.moller import moller_deflections
-from mcdose.physics.random import Key
 
-COUNT = 100_000
 CASES = [  # energy and cut, MeV
     (0.011, 0.01),
     (0.05, 0.01),
@@ -25,16 +22,6 @@ CASES = [  # energy and cut, MeV
     (1.9, 0.1),
     (3.0, 0.02),
 ]
-
-
-@numba.njit
-def draw(energy, cut, count, seed):
-    transfers = np.empty(count, np.float32)
-    blocks = 0
-    for i in range(count):
-        transfers[i], used = sample_bhabha(energy, cut, Key(seed, np.uint64(i), np.uint32(0)), 0)
-        blocks += used
-    return transfers, blocks / count
 
 
 def density(transfer, energy):
@@ -50,13 +37,9 @@ def density(transfer, energy):
     return (1.0 / (eps * beta2) - b1) / eps + b2 + eps * (eps * b4 - b3)
 
 
-def momentum(energy):
-    return np.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
-
-
 @pytest.mark.parametrize(("energy", "cut"), CASES)
 def test_energy_of_the_knock_on_electron(energy, cut):
-    transfers, blocks = draw(np.float32(energy), np.float32(cut), COUNT, SEED)
+    transfers, blocks = knock_ons(sample_bhabha, energy, cut)
     slack = 3e-7  # float32
     assert transfers.min() >= cut * (1.0 - slack)
     assert transfers.max() <= np.float32(energy)
@@ -108,19 +91,12 @@ def test_energy_and_momentum_are_conserved_in_every_direction(energy):
         kept_cosine, struck_cosine = moller_deflections(np.float32(energy), transfer)
         assert 0.0 <= kept_cosine <= 2.0
         assert 0.0 <= struck_cosine <= 2.0
-        kept = np.float64(np.float32(energy)) - np.float64(transfer)
-        for direction in DIRECTIONS:
-            axis = np.array(direction, np.float32)
-            for turn in (0.0, 0.2, 0.49):
-                first = turned(*axis, np.float32(kept_cosine), np.float32(turn))
-                second = turned(*axis, np.float32(struck_cosine), np.float32(turn) + np.float32(0.5))
-                total = momentum(kept) * np.array(first) + momentum(np.float64(transfer)) * np.array(second)
-                assert np.abs(total - momentum(energy) * axis).max() < 4e-6 * momentum(energy)
+        assert momentum_error(energy, transfer) < 4e-6
 
 
 @pytest.mark.parametrize(("energy", "cut"), [(0.3, 0.1), (1.3, 0.1), (1.9, 0.01)])
 def test_mean_transfer_is_what_the_stopping_power_lacks(energy, cut):
     water = medium("water")
-    transfers, _ = draw(np.float32(energy), np.float32(cut), COUNT, SEED)
+    transfers, _ = knock_ons(sample_bhabha, energy, cut)
     above = collision_stopping_power(water, energy, charge=1) - collision_stopping_power(water, energy, cut, 1)
     assert_mean(transfers, above / bhabha_cross_section(water, energy, cut))

@@ -1,16 +1,13 @@
 """Moller scattering: the energy's distribution, and energy and momentum on every sample."""
 
-import numba
 import numpy as np
 import pytest
-from draws import DIRECTIONS, EXTREME_WORDS, SEED, assert_distributed, assert_mean, bin_probabilities, scripted
+from draws import EXTREME_WORDS, assert_distributed, assert_mean, bin_probabilities, scripted
+from knock_on import knock_ons, momentum_error
 
 from mcdose.constants import ELECTRON_MASS
-from mcdose.physics.direction import turned
 from mcdose.physics.moller import moller_deflections, sample_moller
-from mcdose.physics.random import Key
 
-COUNT = 100_000
 CASES = [  # energy and cut, MeV
     (0.021, 0.01),
     (0.05, 0.01),
@@ -21,16 +18,6 @@ CASES = [  # energy and cut, MeV
     (2.28, 0.1),
     (3.0, 0.02),
 ]
-
-
-@numba.njit
-def draw(energy, cut, count, seed):
-    transfers = np.empty(count, np.float32)
-    blocks = 0
-    for i in range(count):
-        transfers[i], used = sample_moller(energy, cut, Key(seed, np.uint64(i), np.uint32(0)), 0)
-        blocks += used
-    return transfers, blocks / count
 
 
 def density(transfer, energy):
@@ -45,13 +32,9 @@ def density(transfer, energy):
     )
 
 
-def momentum(energy):
-    return np.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
-
-
 @pytest.mark.parametrize(("energy", "cut"), CASES)
 def test_energy_of_the_knock_on_electron(energy, cut):
-    transfers, blocks = draw(np.float32(energy), np.float32(cut), COUNT, SEED)
+    transfers, blocks = knock_ons(sample_moller, energy, cut)
     slack = 3e-7  # float32
     assert transfers.min() >= cut * (1.0 - slack)
     assert transfers.max() <= 0.5 * energy * (1.0 + slack)
@@ -76,14 +59,7 @@ def test_energy_and_momentum_are_conserved_in_every_direction(energy):
         transfer = np.float32(fraction * energy)
         fast, slow = moller_deflections(np.float32(energy), transfer)
         assert 0.0 <= fast <= slow <= 2.0
-        kept = np.float64(np.float32(energy)) - np.float64(transfer)
-        for direction in DIRECTIONS:
-            axis = np.array(direction, np.float32)
-            for turn in (0.0, 0.2, 0.49):
-                first = turned(*axis, np.float32(fast), np.float32(turn))
-                second = turned(*axis, np.float32(slow), np.float32(turn) + np.float32(0.5))
-                total = momentum(kept) * np.array(first) + momentum(np.float64(transfer)) * np.array(second)
-                assert np.abs(total - momentum(energy) * axis).max() < 2e-6 * momentum(energy)
+        assert momentum_error(energy, transfer) < 2e-6
 
 
 def test_mean_transfer_is_what_the_stopping_power_lacks():
@@ -91,6 +67,6 @@ def test_mean_transfer_is_what_the_stopping_power_lacks():
     from mcdose.media import medium
 
     water, energy, cut = medium("water"), 1.3, 0.1
-    transfers, _ = draw(np.float32(energy), np.float32(cut), COUNT, SEED)
+    transfers, _ = knock_ons(sample_moller, energy, cut)
     above = collision_stopping_power(water, energy) - collision_stopping_power(water, energy, cut)
     assert_mean(transfers, above / moller_cross_section(water, energy, cut))
