@@ -20,6 +20,7 @@ class TransportParameters:
     photon_cut_mev : bremsstrahlung photons above it are followed
     lowest_mev : electrons below it are stopped whatever their range; at least 0.002
     stop : an electron stops when its residual range is below this part of the shortest voxel side, in the local density
+    stop_inside : one that cannot reach a face of its voxel does so below this part already
     coarse : steps are coarse when the residual range is below this part of the shortest voxel side
     step_fine, step_coarse : part of its energy that an electron loses softly in a step, at most 0.4
 
@@ -32,7 +33,8 @@ class TransportParameters:
     delta_cut_mev: float = 0.1
     photon_cut_mev: float = 0.01
     lowest_mev: float = 0.01
-    stop: float = 0.05
+    stop: float = 0.005
+    stop_inside: float = 0.05
     coarse: float = 0.4
     step_fine: float = 0.12
     step_coarse: float = 0.25
@@ -43,6 +45,7 @@ class TransportParameters:
             "photon_cut_mev": (0.001, 1.0),
             "lowest_mev": (0.002, 1.0),
             "stop": (0.0, 1.0),
+            "stop_inside": (0.0, 1.0),
             "coarse": (0.0, 10.0),
             "step_fine": (0.001, 0.4),
             "step_coarse": (0.001, 0.4),

@@ -47,6 +47,7 @@ def cuts(parameters: TransportParameters) -> Cuts:
         np.float32(parameters.photon_cut_mev),
         np.float32(parameters.lowest_mev),
         np.float32(parameters.stop),
+        np.float32(parameters.stop_inside),
         np.float32(parameters.coarse),
         np.float32(parameters.step_fine),
         np.float32(parameters.step_coarse),

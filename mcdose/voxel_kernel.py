@@ -32,9 +32,7 @@ log = logging.getLogger("mcdose")
 
 METHODS = ("point-kernel", "monte-carlo")
 # Of direct simulation: the steps of `absorbed_dose` leave 0.3 to 0.5 % too much in the source voxel, these 0.05 %.
-# Stopping within 0.05 of a side instead of 0.01 leaves 0.3 % (Lu-177) to 0.9 % (Tc-99m) too much of the electrons in a
-# source voxel of 3 mm.
-DIRECT = TransportParameters(delta_cut_mev=0.02, stop=0.01, step_fine=0.03, step_coarse=0.1)
+DIRECT = TransportParameters(delta_cut_mev=0.02, step_fine=0.03, step_coarse=0.1)
 MGY_PER_MBQ_S = 1e9  # Gy per decay in mGy/(MBq s)
 MOST_OUTSIDE = 0.01  # of the energy, above which it is told what an array of the default radius leaves out
 MOST_MB = 2000.0  # largest array

@@ -190,6 +190,7 @@ def test_cuts_are_the_parameters():
             PARAMETERS.photon_cut_mev,
             PARAMETERS.lowest_mev,
             PARAMETERS.stop,
+            PARAMETERS.stop_inside,
             PARAMETERS.coarse,
             PARAMETERS.step_fine,
             PARAMETERS.step_coarse,

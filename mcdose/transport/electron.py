@@ -24,7 +24,7 @@ from mcdose.physics.moller import moller_deflections, sample_moller
 from mcdose.physics.random import exponential, random_block, uniform, uniform_high, uniform_low
 from mcdose.physics.scattering import sample_deflection
 from mcdose.physics.straggling import sample_loss
-from mcdose.transport.geometry import across, advanced, cell, to_boundary
+from mcdose.transport.geometry import across, advanced, cell, clearance, to_boundary
 from mcdose.transport.moving import Moving
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, fault, quanta
 from mcdose.transport.stack import ELECTRON, GONE, MOVES, PHOTON, POSITRON, STOPPED, push
@@ -146,6 +146,12 @@ def row_of(kind, medium, tables):
 
 
 @inlined
+def stays_inside(residual, place, density, world, cuts):
+    """Tell whether an electron of a residual range [g/cm2] can be left where it is: it reaches no face of its cell."""
+    return residual < cuts.stop_inside * (density * world.smallest) and residual < density * clearance(world, place)
+
+
+@inlined
 def electron_that_moves(kind, energy, place, u, v, w, world, tables, key):
     """Return the `Moving` electron or positron, which starts."""
     voxel = cell(world, place)
@@ -171,11 +177,13 @@ def electron_flight(electron, world, tables, cuts, scores, stack, depth, key):
     """
     kind, energy, place, u, v, w, draw, voxel, density, row, held = electron[:11]
     to_hard, before_hinge, first_part, last_part, coarse, started = electron[11:]
-    word_1, word_2, word_3, word_4 = random_block(key, draw)
-    draw += 1
-
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
     residual = column_at(tables.electron, row, index, inside, RANGE)
+    if stays_inside(residual, place, density, world, cuts):
+        deposit(scores, voxel, held)
+        return electron, np.int32(STOPPED), depth, np.int64(0)
+    word_1, word_2, word_3, word_4 = random_block(key, draw)
+    draw += 1
     size = density * world.smallest
     stopping_here = energy <= cuts.lowest or residual < cuts.stop * size
     if not started:

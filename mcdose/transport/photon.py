@@ -14,7 +14,8 @@ from mcdose.physics.pair import pair_deflection
 from mcdose.physics.photoelectric import sample_photoelectron
 from mcdose.physics.random import exponential, random_block, uniform
 from mcdose.physics.rayleigh import sample_rayleigh
-from mcdose.transport.geometry import cell, clearance, flown
+from mcdose.transport.electron import stays_inside
+from mcdose.transport.geometry import cell, flown
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL, deposit, expect, fault, quanta
 from mcdose.transport.stack import ELECTRON, GONE, MOVES, PHOTON, POSITRON, push
 from mcdose.transport.tables import (
@@ -38,15 +39,10 @@ FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions include
 
 @compiled
 def ends_here(energy, place, density, medium, world, tables, cuts):
-    """Tell whether an electron set in motion here surely leaves all its energy in this cell.
-
-    It does when it is to stop at once (see `electron.slow_down`) and its range reaches no face of the cell: then
-    there is nothing to follow, and its direction is never asked for.
-    """
+    """Tell whether an electron set in motion here leaves all its energy in this cell: its direction is never asked for."""
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
     residual = column_at(tables.electron, medium, index, inside, RANGE)
-    stops = energy <= cuts.lowest or residual < cuts.stop * (density * world.smallest)
-    return stops and residual < density * clearance(world, place)
+    return stays_inside(residual, place, density, world, cuts)
 
 
 @inlined

@@ -45,6 +45,7 @@ class Cuts(NamedTuple):
     photon: np.float32  # MeV, bremsstrahlung photons above it are followed
     lowest: np.float32  # MeV, electrons below it are stopped whatever their range
     stop: np.float32  # an electron stops when its residual range is below this part of the shortest voxel side
+    stop_inside: np.float32  # one that cannot reach a face of its voxel stops below this part already
     coarse: np.float32  # steps are coarse when the residual range is below this part of the shortest voxel side
     step_fine: np.float32  # part of its energy that an electron loses softly in one fine step
     step_coarse: np.float32  # the same for a coarse step
