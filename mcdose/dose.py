@@ -21,7 +21,7 @@ from mcdose.nuclides import Nuclide
 from mcdose.nuclides import nuclide as find_nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.problem import TARGET_ABOVE, Problem, check_problem, reports_dose
-from mcdose.reach import photon_fraction
+from mcdose.reach import least_moving_mev, photon_fraction
 from mcdose.result import DoseResult
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def absorbed_dose(
         if histories is None and target_uncertainty is None:
             histories = DEFAULT_HISTORIES
         request = Request(histories, target_uncertainty, first_history, seed, thread_count(threads), devices)
-        table = emission_table(named)
+        table = emission_table(named, least_moving_mev(min(problem.voxel_mm), parameters))
         scale = Scale(problem.total_decays, density_floor_g_cm3, to_reported(problem.media), table.per_decay)
         return run(
             problem,

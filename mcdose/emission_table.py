@@ -49,10 +49,15 @@ class EmissionTable(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def emission_table(nuclide: Nuclide) -> EmissionTable:
+def emission_table(nuclide: Nuclide, stay_below_mev: float = 0.0) -> EmissionTable:
     """Make the table of a nuclide.
 
     Alphas, recoils and `local_mev` stay where they are; each history leaves an equal part of their sum.
+
+    Parameters
+    ----------
+    nuclide : what decays
+    stay_below_mev : conversion and Auger electrons below it stay too, see `mcdose.reach.least_moving_mev`
     """
     rows: list[tuple[int, float, float]] = []  # kind, energy or spectrum, number per decay
     spectra: list[NDArray[np.float64]] = []
@@ -61,9 +66,10 @@ def emission_table(nuclide: Nuclide) -> EmissionTable:
             spectra.append(spectrum.inverse_cdf(ENERGY_CELLS))
             rows.append((kind, -float(len(spectra)), spectrum.electrons_per_decay))
     rows += [(PHOTON, energy, count) for energy, count in nuclide.lines]
-    rows += [(ELECTRON, energy, count) for energy, count in nuclide.electron_lines]
+    rows += [(ELECTRON, energy, count) for energy, count in nuclide.electron_lines if energy >= stay_below_mev]
     means = nuclide.mean_energies_mev
     stays = means["alpha"] + means["recoil"] + means["local"]
+    stays += sum(energy * count for energy, count in nuclide.electron_lines if energy < stay_below_mev)
     return _table(
         rows or [(NOTHING, 0.0, 1.0)],
         spectra,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from mcdose.media import Medium
+import numpy as np
+
+from mcdose.media import Medium, medium
 from mcdose.nuclides import Nuclide
+from mcdose.parameters import TransportParameters
 
 LEAST_MEV = 0.01  # of an electron that a reach is taken from
+LUNG_G_CM3 = 0.26  # the lightest tissue
 
 
 def highest_electron_mev(nuclide: Nuclide) -> float:
@@ -18,6 +22,19 @@ def electron_reach_mm(nuclide: Nuclide, medium: Medium, density_g_cm3: float) ->
     from mcdose.electron_data import csda_range
 
     return 10.0 * float(csda_range(medium, highest_electron_mev(nuclide))) / density_g_cm3
+
+
+def least_moving_mev(shortest_mm: float, parameters: TransportParameters) -> float:
+    """Return the energy [MeV] of a conversion or Auger electron below which it is left where the decay is.
+
+    Its range in lung is then below `stop` of the shortest side of a voxel, or its energy is below `lowest_mev`,
+    whichever is less. (In air it would reach farther.)
+    """
+    from mcdose.electron_data import LOWEST_MEV, csda_range
+
+    energies = np.geomspace(LOWEST_MEV, parameters.lowest_mev, 64)
+    reach = csda_range(medium("water"), energies) / LUNG_G_CM3
+    return float(np.interp(parameters.stop * shortest_mm / 10.0, reach, energies, left=0.0))
 
 
 def photon_fraction(nuclide: Nuclide) -> float:

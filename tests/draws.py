@@ -22,7 +22,9 @@ SEED = np.uint64(20_260_101)
 EXTREME_WORDS = (0, 0xFFFFFFFF)
 
 # Cuts by which no electron stops at once: all that a photon sets in motion goes on the stack.
-FOLLOWED = cuts(TransportParameters())._replace(lowest=np.float32(0.0), stop=np.float32(0.0), stop_inside=np.float32(0.0))
+FOLLOWED = cuts(TransportParameters())._replace(
+    lowest=np.float32(0.0), stop=np.float32(0.0), stop_inside=np.float32(0.0)
+)
 
 # Unit vectors (u, v, w), the poles and their neighbours among them.
 DIRECTIONS = [

@@ -10,9 +10,13 @@ from scipy import stats
 
 from mcdose.constants import ELECTRON_MASS, MEV_TO_JOULE
 from mcdose.dose import absorbed_dose
+from mcdose.electron_data import csda_range
 from mcdose.emission_table import emission_table
+from mcdose.media import medium
 from mcdose.nuclides import Nuclide, nuclide
+from mcdose.parameters import TransportParameters
 from mcdose.physics.random import Key, uniform
+from mcdose.reach import least_moving_mev
 from mcdose.spectra import Spectrum
 from mcdose.transport.shells import Shells
 from mcdose.transport.source import PointSource, Source, _by_counting, _by_halving, decay, sample_energy, sample_voxel
@@ -207,10 +211,11 @@ def test_emissions_are_drawn_by_their_number_per_decay(name):
             assert abs(drawn.mean() - spectrum.mean_energy_mev) < 5 * drawn.std() / np.sqrt(drawn.size)
 
 
+@pytest.mark.parametrize("stay_below_mev", [0.0, 0.01])
 @pytest.mark.parametrize("name", ["F-18", "Lu-177", "Tc-99m", "In-111", "At-211", "Y-90"])
-def test_a_table_emits_the_mean_energy_of_the_decay(name):
+def test_a_table_emits_the_mean_energy_of_the_decay(name, stay_below_mev):
     """Expected energy of a history, times histories per decay, from the table alone."""
-    known, table = nuclide(name), emission_table(nuclide(name))
+    known, table = nuclide(name), emission_table(nuclide(name), stay_below_mev)
     shares = np.diff(table.chances.astype(float), prepend=0.0) / 2**31
     energies = []
     for kind, line in zip(table.kinds, table.lines.astype(float), strict=True):
@@ -219,6 +224,26 @@ def test_a_table_emits_the_mean_energy_of_the_decay(name):
     mean = (shares @ energies + float(table.stays)) * table.per_decay
     assert mean == pytest.approx(sum(known.mean_energies_mev.values()), rel=2e-5)
     assert table.mean_mev == pytest.approx(mean, rel=2e-5)
+
+
+def test_slow_electrons_are_not_drawn_but_stay():
+    """Those of Tc-99m below 10 keV: half of its emissions."""
+    known = nuclide("Tc-99m")
+    slow = [(energy, number) for energy, number in known.electron_lines if energy < 0.01]
+    every, faster = emission_table(known), emission_table(known, 0.01)
+    assert faster.per_decay == pytest.approx(every.per_decay - sum(number for _, number in slow), rel=1e-12)
+    assert faster.per_decay < 0.51 * every.per_decay
+    assert faster.lines[faster.kinds == ELECTRON].min() >= np.float32(0.01)
+    kept = float(faster.stays) * faster.per_decay - float(every.stays) * every.per_decay
+    assert kept == pytest.approx(sum(energy * number for energy, number in slow), rel=1e-5)
+
+
+def test_slow_is_what_stops_at_once_in_lung():
+    assert least_moving_mev(3.0, TransportParameters()) == pytest.approx(0.01)
+    of_1_mm = least_moving_mev(1.0, TransportParameters())
+    assert csda_range(medium("water"), of_1_mm) / 0.26 == pytest.approx(0.005 * 0.1, rel=1e-3)
+    assert least_moving_mev(3.0, TransportParameters(stop=0.0)) == 0.0
+    assert least_moving_mev(0.01, TransportParameters()) == 0.0
 
 
 def test_a_decay_without_particles_that_move_leaves_its_energy():
