@@ -27,6 +27,7 @@ from mcdose.physics_tables import build, cuts
 from mcdose.problem import TARGET_ABOVE, Problem
 from mcdose.regions import Region, empty_regions
 from mcdose.result import DoseResult, RegionDose, RunState
+from mcdose.short_electrons import with_short_electrons
 from mcdose.source_tables import build_source
 from mcdose.tally import Tally
 from mcdose.transport.world import World
@@ -165,6 +166,9 @@ def work_of(
     dz, dy, dx = (side / 10.0 for side in problem.voxel_mm)
     nz, ny, nx = problem.shape
     tables = build(problem.media, problem.largest_density, parameters)
+    limits = cuts(parameters)
+    if parameters.track_length:
+        tables, limits = with_short_electrons(tables, limits, min(problem.voxel_mm))
     world = World(
         np.int32(nz),
         np.int32(ny),
@@ -182,7 +186,7 @@ def work_of(
         build_source(problem.tia_bq_s, table),
         world,
         tables,
-        cuts(parameters),
+        limits,
         voxels_of(problem, scale),
         tuple(regions.values()),
         unit,

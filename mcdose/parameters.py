@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class TransportParameters:
     stop_inside : one that cannot reach a face of its voxel does so below this part already
     coarse : steps are coarse when the residual range is below this part of the shortest voxel side
     step_fine, step_coarse : part of its energy that an electron loses softly in a step, at most 0.4
+    track_length : score what photons give electrons of short range along the photons' way, not where they collide
+        (`mcdose.transport.track_length`; for the dose of photons on voxels, not for point kernels)
 
     Raises
     ------
@@ -38,6 +40,7 @@ class TransportParameters:
     coarse: float = 0.4
     step_fine: float = 0.12
     step_coarse: float = 0.25
+    track_length: bool = False
 
     def __post_init__(self) -> None:
         limits = {
@@ -50,8 +53,7 @@ class TransportParameters:
             "step_fine": (0.001, 0.4),
             "step_coarse": (0.001, 0.4),
         }
-        for field in fields(self):
-            low, high = limits[field.name]
-            value = getattr(self, field.name)
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
             if not low <= value <= high:
-                raise ValueError(f"{field.name} must lie within {low} to {high}, got {value!r}")
+                raise ValueError(f"{name} must lie within {low} to {high}, got {value!r}")

@@ -51,6 +51,7 @@ def cuts(parameters: TransportParameters) -> Cuts:
         np.float32(parameters.coarse),
         np.float32(parameters.step_fine),
         np.float32(parameters.step_coarse),
+        np.float32(0.0),
     )
 
 
@@ -129,6 +130,7 @@ def build(media: Sequence[Medium], largest_density: Sequence[float], parameters:
         photon_bound=rounded(np.maximum(per_cm.max(axis=0), 1e-9) * (1.0 + 1e-5)),
         compton=rounded(np.stack([part.compton for part in parts])),
         form_factor=rounded(np.stack([part.form_factor for part in parts])),
+        recoil=np.zeros((1, 1), np.float32),
     )
 
 

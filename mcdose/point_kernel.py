@@ -97,6 +97,9 @@ def dose_point_kernel(
     histories = whole("histories", histories, 1, 2**62)
     first_history = whole("first_history", first_history, 0, 2**62)
     seed = whole("seed", seed, 0, 2**64 - 1)
+    parameters = parameters or kernel_parameters(highest)
+    if parameters.track_length:
+        raise ValueError("parameters of a point kernel cannot have track_length: it goes with voxels, got True")
     devices = choose_devices(device)
     return _simulate(
         source,
@@ -110,7 +113,7 @@ def dose_point_kernel(
         devices,
         seed,
         progress,
-        parameters or kernel_parameters(highest),
+        parameters,
     )
 
 

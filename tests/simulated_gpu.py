@@ -196,6 +196,10 @@ found["photons by blocks"] = {
     ),
 }
 
+along = {"nuclide": "In-111", "histories": 40, "parameters": mcdose.TransportParameters(track_length=True), **WORLD}
+along_cpu, along_gpu = (mcdose.absorbed_dose(TIA, device=device, threads=1, **along) for device in ("cpu", "cuda"))
+found["track lengths"] = same(along_gpu, along_cpu)
+
 hu = generator.integers(-1100, 1700, SHAPE)
 by_ct = {"voxel_mm": (3.0, 3.0, 3.0), "histories": 32, "dose_to_water": True}
 found["CT on the device"] = (

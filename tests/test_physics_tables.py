@@ -194,6 +194,7 @@ def test_cuts_are_the_parameters():
             PARAMETERS.coarse,
             PARAMETERS.step_fine,
             PARAMETERS.step_coarse,
+            0.0,
         )
     )
 

@@ -145,8 +145,9 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
                 depth = finish(moving, fate, scores, stack, depth, key)
                 fate = np.int32(GONE)
             counted = flights
-        if fate != MOVES:
+        if escaped != 0:
             cuda.atomic.add(accounts, (row, ESCAPED), escaped)
+        if fate != MOVES:
             cuda.atomic.add(accounts, (row, FLIGHTS), counted)
             moves = False
 

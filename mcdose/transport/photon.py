@@ -31,6 +31,7 @@ from mcdose.transport.tables import (
     WITH_COMPTON,
     WITH_PAIR,
 )
+from mcdose.transport.track_length import leave_along
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
@@ -39,7 +40,7 @@ FLIGHT_LIMIT = 1_000_000  # flights of one photon, fictitious collisions include
 
 @compiled
 def ends_here(energy, place, density, medium, world, tables, cuts):
-    """Tell whether an electron set in motion here leaves all its energy in this cell: its direction is never asked for."""
+    """Tell whether an electron set in motion here leaves all its energy in this cell; its direction is never asked."""
     index, inside = locate(energy, ELECTRON_LOW, ELECTRON_BITS, ELECTRON_LAST)
     residual = column_at(tables.electron, medium, index, inside, RANGE)
     return stays_inside(residual, place, density, world, cuts)
@@ -54,21 +55,24 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
     energy, place, u, v, w, draw : after the collision
     fate : MOVES or GONE
     depth : of the stack, which holds the electrons it set in motion
-    escaped : quanta that left the grid
+    escaped : quanta that left the grid, less what was left for short electrons above what they took
     """
-    none = np.int64(0)
+    escaped = np.int64(0)
     held = quanta(energy)
     if energy < LOWEST_PHOTON:
         deposit(scores, cell(world, place), held)
-        return energy, place, u, v, w, draw, np.int32(GONE), depth, none
+        return energy, place, u, v, w, draw, np.int32(GONE), depth, escaped
 
     word_1, word_2, word_3, word_4 = random_block(key, draw)
     draw += 1
     index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
     bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
+    start = place
     place, in_grid, bound = flown(world, place, u, v, w, exponential(word_1), bound)
+    if cuts.short > 0.0:
+        escaped -= leave_along(world, start, place, in_grid, u, v, w, energy, index, inside, tables, cuts, scores)
     if not in_grid:
-        return energy, place, u, v, w, draw, np.int32(GONE), depth, held
+        return energy, place, u, v, w, draw, np.int32(GONE), depth, escaped + held
 
     voxel = cell(world, place)
     expect(scores.energy, voxel)
@@ -76,19 +80,21 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
     density = world.density[voxel]
     chosen = uniform(word_2) * bound / max(density, 1.0e-12)
     if chosen >= column_at(tables.photon, medium, index, inside, TOTAL):
-        return energy, place, u, v, w, draw, np.int32(MOVES), depth, none  # a fictitious collision
+        return energy, place, u, v, w, draw, np.int32(MOVES), depth, escaped  # a fictitious collision
 
     if chosen < column_at(tables.photon, medium, index, inside, PHOTOELECTRIC):
+        if energy < cuts.short:
+            return energy, place, u, v, w, draw, np.int32(GONE), depth, escaped + held
         if ends_here(energy, place, density, medium, world, tables, cuts):
             deposit(scores, voxel, held)
-            return energy, place, u, v, w, draw, np.int32(GONE), depth, none
+            return energy, place, u, v, w, draw, np.int32(GONE), depth, escaped
         one_minus_cosine, turn, draw = sample_photoelectron(energy, key, draw)
         a, b, c = turned(u, v, w, one_minus_cosine, turn)
         new_depth = push(stack, depth, ELECTRON, energy, place, a, b, c, word_3)
         if new_depth == depth:
             deposit(scores, voxel, held)
             fault(scores, STACK_FULL, held)
-        return energy, place, u, v, w, draw, np.int32(GONE), new_depth, none
+        return energy, place, u, v, w, draw, np.int32(GONE), new_depth, escaped
 
     if chosen < column_at(tables.photon, medium, index, inside, WITH_PAIR):
         shared = max(energy - 2.0 * ELECTRON_MASS, 0.0)
@@ -111,12 +117,12 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
         else:
             fault(scores, STACK_FULL, carried)
         deposit(scores, voxel, held)
-        return energy, place, u, v, w, draw, np.int32(GONE), with_both, none
+        return energy, place, u, v, w, draw, np.int32(GONE), with_both, escaped
 
     if chosen >= column_at(tables.photon, medium, index, inside, WITH_COMPTON):
         one_minus_cosine, draw = sample_rayleigh(energy, tables.form_factor, medium, key, draw)
         u, v, w = turned(u, v, w, one_minus_cosine, uniform(word_3))
-        return energy, place, u, v, w, draw, np.int32(MOVES), depth, none
+        return energy, place, u, v, w, draw, np.int32(MOVES), depth, escaped
 
     scattered, one_minus_cosine = sample_compton(energy, tables.compton, medium, index, inside, uniform(word_4))
     recoil = energy - scattered
@@ -124,6 +130,8 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
     next_u, next_v, next_w = turned(u, v, w, one_minus_cosine, turn)
     held -= quanta(scattered)
     fate = np.int32(MOVES)
+    if recoil < cuts.short:
+        return scattered, place, next_u, next_v, next_w, draw, fate, depth, escaped + held
     if not ends_here(recoil, place, density, medium, world, tables, cuts):
         word_1, _, _, _ = random_block(key, draw)
         draw += 1
@@ -140,7 +148,7 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
             fault(scores, STACK_FULL, quanta(recoil))
         depth = with_electron
     deposit(scores, voxel, held)
-    return scattered, place, next_u, next_v, next_w, draw, fate, depth, none
+    return scattered, place, next_u, next_v, next_w, draw, fate, depth, escaped
 
 
 @inlined
@@ -160,11 +168,13 @@ def fly(energy, place, u, v, w, world, tables, cuts, scores, stack, depth, key, 
     depth : of the stack, which holds the electrons it set in motion
     escaped : quanta that left the grid
     """
+    escaped = np.int64(0)
     for _ in range(FLIGHT_LIMIT):
-        energy, place, u, v, w, draw, fate, depth, escaped = photon_flight(
+        energy, place, u, v, w, draw, fate, depth, out = photon_flight(
             energy, place, u, v, w, draw, world, tables, cuts, scores, stack, depth, key
         )
+        escaped += out
         if fate == GONE:
             return depth, escaped
     lose(energy, place, world, scores)
-    return depth, np.int64(0)
+    return depth, escaped

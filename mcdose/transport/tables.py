@@ -36,6 +36,8 @@ class Tables(NamedTuple):
     photon_bound: Any  # (nodes,) no less than density times attenuation of any voxel, 1/cm
     compton: Any  # (media, nodes, n + 1) 1 - cos of incoherent scattering, see `physics.compton`
     form_factor: Any  # (media, n, 3) x^2, F^2 and its integral over x^2, see `physics.rayleigh`
+    recoil: Any  # (media, photon nodes) what Compton scattering gives short electrons [MeV cm2/g], see
+    # `transport.track_length`; without it one zero
 
 
 class Cuts(NamedTuple):
@@ -49,3 +51,4 @@ class Cuts(NamedTuple):
     coarse: np.float32  # steps are coarse when the residual range is below this part of the shortest voxel side
     step_fine: np.float32  # part of its energy that an electron loses softly in one fine step
     step_coarse: np.float32  # the same for a coarse step
+    short: np.float32  # MeV, electrons below it are scored by track lengths of photons; 0: none

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcdose import DoseResult, absorbed_dose, nuclide
+from mcdose import DoseResult, TransportParameters, absorbed_dose, nuclide
 from mcdose.constants import MEV_TO_JOULE
 from mcdose.nuclides import Nuclide
 from validation.emissions import PHOTONS, only
@@ -18,12 +19,15 @@ from validation.tables import read_table
 NAME = "emissions_penelope"
 NUCLIDES = ("Lu-177", "I-131", "Ho-166", "Tc-99m")
 GEOMETRIES = ("water", "slab")
+WAYS = ("decay", "photons", "photons by track lengths")
 THICK = SLAB_SHAPE[0] // SLAB_PLANES
 
 Array = NDArray[np.float64]
 
 
-def simulate(of: Nuclide, geometry: str, histories: int, seed: int, threads: int | None) -> DoseResult:
+def simulate(
+    of: Nuclide, geometry: str, parameters: TransportParameters, histories: int, seed: int, threads: int | None
+) -> DoseResult:
     """Return the result of one source; regions are the planes, by their number."""
     planes = slab_media(geometry == "slab")
     media = list(dict.fromkeys(planes))
@@ -48,6 +52,7 @@ def simulate(of: Nuclide, geometry: str, histories: int, seed: int, threads: int
         threads=threads,
         regions=regions,
         density_floor_g_cm3=0.0,
+        parameters=parameters,
     )
 
 
@@ -87,17 +92,17 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
     limits = load_case(NAME)["limits"]
     every: list[Row] = []
     results = []
-    for number, (geometry, name, photons_only) in enumerate(
-        (geometry, name, photons) for geometry in GEOMETRIES for name in NUCLIDES for photons in (False, True)
-    ):
+    for number, (way, geometry, name) in enumerate(product(WAYS, GEOMETRIES, NUCLIDES)):
+        photons_only = way != "decay"
         of = only(name, PHOTONS) if photons_only else nuclide(name)
-        results.append(simulate(of, geometry, histories, seed + number, threads))
+        parameters = TransportParameters(track_length=way == "photons by track lengths")
+        results.append(simulate(of, geometry, parameters, histories, seed + number, threads))
         values, errors = energies(results[-1], geometry)
         judges, spreads = reference(geometry, name, photons_only)
         media = slab_media(geometry == "slab")
         every += [
             Row(
-                f"{geometry}, {name}, {'photons' if photons_only else 'decay'}, "
+                f"{geometry}, {name}, {way}, "
                 f"{plane * THICK * SLAB_VOXEL_MM[0]:g} mm {media[plane * THICK].name.removesuffix('-icru90')}",
                 float(values[plane]),
                 float(errors[plane]),
