@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.penelope import Penelope, penelope_is_here
+from benchmarks.penelope import COARSE_CUT, Penelope, penelope_is_here, same_cut
 from benchmarks.problem import water
 from validation.outcome import commit
 from validation.penelope import scratch_folder
@@ -41,8 +41,9 @@ def main() -> int:
         return 2
     with scratch_folder():
         judges = {
-            "penelope_total_energy": Penelope(dose_map=False),
-            "penelope_dose_map": Penelope(dose_map=True),
+            "penelope_dose_map": Penelope(True, same_cut()),
+            "penelope_dose_map_coarse": Penelope(True, COARSE_CUT),
+            "penelope_total_energy_coarse": Penelope(False, COARSE_CUT),
         }
         record = _compare(judges, arguments)
     record["threads"] = _threads(arguments.repeats, int(arguments.histories))
@@ -81,8 +82,8 @@ def _compare(judges: dict[str, Any], arguments: argparse.Namespace) -> dict[str,
     }
     return {
         "what": "processor time per history, one thread, 64^3 voxels of 3 mm water, Y-90 source over the whole grid",
-        "penelope": f"pypenred {version('pypenred')}, C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, "
-        "photons to 10 keV",
+        "penelope": f"pypenred {version('pypenred')}, C1 = C2 = 0.1, WCC = WCR = 10 keV, photons to 10 keV, "
+        f"electrons to {same_cut() / 1e3:g} keV, where mcdose leaves them too; coarse: to {COARSE_CUT / 1e3:g} keV",
         "mcdose": f"{result.provenance['mcdose']}, parameters {result.provenance['parameters']}",
         "commit": commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),

@@ -10,11 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.problem import VOXEL_MM, VOXELS
+from mcdose import TransportParameters
+from mcdose.electron_data import csda_range
 from validation.penelope import LISTED, SOURCE, listed_medium, write_spectrum
 
 WATER = "water-icru90"
+COARSE_CUT = 1e5  # eV, where electrons are left where they are, though they could reach a face of their voxel
+
+Array = NDArray[np.float64]
 
 CONFIGURATION = (
     SOURCE
@@ -22,12 +28,12 @@ CONFIGURATION = (
 sources/generic/point/energy/type "FILE_SPECTRUM"
 sources/generic/point/energy/filename "{spectrum}"
 sources/generic/point/spatial/type "BOX"
-sources/generic/point/spatial/size/dx {side}
-sources/generic/point/spatial/size/dy {side}
-sources/generic/point/spatial/size/dz {side}
-sources/generic/point/spatial/position/x {half}
-sources/generic/point/spatial/position/y {half}
-sources/generic/point/spatial/position/z {half}
+sources/generic/point/spatial/size/dx {source_side}
+sources/generic/point/spatial/size/dy {source_side}
+sources/generic/point/spatial/size/dz {source_side}
+sources/generic/point/spatial/position/x {middle}
+sources/generic/point/spatial/position/y {middle}
+sources/generic/point/spatial/position/z {middle}
 geometry/type "VOXEL"
 geometry/filename "voxels.dat"
 geometry/ascii true
@@ -35,8 +41,8 @@ geometry/granularity 100
 geometry/enclosure-margin 1.0e-3
 geometry/enclosure-material 1
 materials/water/number 1
-materials/water/eabs/electron 1.0e5
-materials/water/eabs/positron 1.0e5
+materials/water/eabs/electron {electron_cut}
+materials/water/eabs/positron {electron_cut}
 materials/water/eabs/gamma {photon_cut}
 materials/water/C1 0.1
 materials/water/C2 0.1
@@ -75,6 +81,13 @@ def penelope_is_here() -> bool:
     return False
 
 
+def same_cut() -> float:
+    """Return the energy [eV] at which mcdose leaves an electron of 1 g/cm3 of water wherever it is in these voxels."""
+    energies = np.geomspace(0.001, 1.0, 500)
+    reach = csda_range(listed_medium(WATER), energies)
+    return round(1e6 * float(np.interp(TransportParameters().stop * VOXEL_MM / 10.0, reach, energies)))
+
+
 def prepare(density_factor: float) -> None:
     """Write the listed water and the voxels, of so many times its density, into the current folder."""
     from pyPenred import simulation
@@ -88,44 +101,68 @@ def prepare(density_factor: float) -> None:
         file.write(f"1 {density_factor:.6f}\n" * VOXELS**3)
 
 
-def tallied(particle: str, spectrum: str, photon_cut: str, histories: int, seed: int, tally: str) -> float:
-    """Run particles of a spectrum; return the sum of a tally, eV a history, or eV/g in voxels of equal mass."""
+def tallied(
+    particle: str,
+    spectrum: str,
+    electron_cut: float,
+    photon_cut: float,
+    histories: int,
+    seed: int,
+    tally: str,
+    hot_voxel: int | None = None,
+) -> Array:
+    """Run particles of a spectrum; return a tally, eV a history, or eV/g in voxels of equal mass.
+
+    Parameters
+    ----------
+    particle : "electron", "positron" or "gamma"
+    spectrum : name of the file
+    electron_cut, photon_cut : eV, where they are left where they are
+    histories, seed, tally : how many, from which random numbers, and one of the tallies
+    hot_voxel : number of the voxel along each side that alone is the source; None for all
+    """
     from pyPenred import simulation
 
-    side = VOXELS * VOXEL_MM / 10.0
+    voxel = VOXEL_MM / 10.0
+    side = VOXELS * voxel
     simulator = simulation.create()
     simulator.configFromString(
         (CONFIGURATION + tally).format(
             particle=particle,
             spectrum=spectrum,
+            electron_cut=electron_cut,
             photon_cut=photon_cut,
             histories=float(histories),
             side=side,
-            half=side / 2.0,
+            source_side=side if hot_voxel is None else voxel,
+            middle=side / 2.0 if hot_voxel is None else (hot_voxel + 0.5) * voxel,
             seed=seed,
             voxels=VOXELS,
         )
     )
     simulator.simulate()
     ((found,),) = simulator.getResults().values()
-    return float(np.asarray(found.data()[0]).sum())
+    return np.asarray(found.data()[0])
 
 
 class Penelope:
-    """PENELOPE with C1 = C2 = 0.1, WCC = WCR = 10 keV, electrons to 100 keV, photons to 10 keV.
+    """PENELOPE with Y-90, C1 = C2 = 0.1, WCC = WCR = 10 keV, photons to 10 keV.
 
     Parameters
     ----------
     dose_map : tally the dose of every voxel; else only the energy deposited in all of them, which is less work
+    electron_cut : eV, where electrons are left where they are
     """
 
-    def __init__(self, dose_map: bool) -> None:
+    def __init__(self, dose_map: bool, electron_cut: float) -> None:
         self._dose_map = dose_map
+        self._electron_cut = electron_cut
         prepare(1.0 / listed_medium(WATER).density_g_cm3)  # of 1 g/cm3, as mcdose's
         write_spectrum(Path("y90.spc"))
 
     def run(self, histories: int, seed: int) -> float:
         """Run so many histories; return the energy deposited per history, MeV."""
         tally = DOSE_TALLY if self._dose_map else TOTAL_TALLY
-        deposited = tallied("electron", "y90.spc", "1.0e4", histories, seed, tally) / 1e6
+        found = tallied("electron", "y90.spc", self._electron_cut, 1e4, histories, seed, tally)
+        deposited = float(found.sum()) / 1e6
         return deposited * (VOXEL_MM / 10.0) ** 3 if self._dose_map else deposited

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mcdose import Medium, medium, nuclide
 from mcdose.media import atomic_numbers, mass_fractions
+from mcdose.nuclides import Nuclide
 from validation.penelope import SPHERE, SPHERE_CM, listed_medium, scratch_folder
 from validation.tables import write_table
 
@@ -90,7 +91,7 @@ def ball_radius_cm(grams: float) -> float:
     return float((grams / BALL_DENSITY * 3.0 / (4.0 * np.pi)) ** (1.0 / 3.0))
 
 
-def spectrum_file(source: str | float, kind: str, path: Path) -> tuple[float, float]:
+def spectrum_file(source: str | float | Nuclide, kind: str, path: Path) -> tuple[float, float]:
     """Write energies [eV] and probabilities of the bins above them; return number per decay and mean energy [MeV].
 
     Lines are bins of 1 eV; lines nearer to each other than that are one.
