@@ -163,8 +163,8 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
             "at the same "
             "place Lanconelli's I-131 is 10 % lower, and the photon kernels of mcdose are those of PENELOPE "
             "(shells_penelope)",
-            "direct Monte Carlo stops electrons within 0.01 of a voxel side; with 0.05, as in the first run "
-            "of this case, S(100) "
+            "direct Monte Carlo leaves electrons where they are only where they reach no face; when all stopped "
+            "within 0.05 of a side, as in the first run of this case, S(100) "
             "of Lu-177 and Tc-99m was 2.8 and 5.4 % too low and outside its limit",
             "first figures had been seen when the limits were written: that Lanconelli's tables lack "
             "conversion electrons "
