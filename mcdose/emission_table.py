@@ -25,7 +25,7 @@ class EmissionTable(NamedTuple):
     kinds : (m,) int32, of `transport.stack`
     lines : (m,) float32, MeV; -1 for the first spectrum, -2 for the second
     energies : (spectra, n + 1) float32, MeV at equal cumulative probability
-    stays : float32, MeV that every history leaves where it starts
+    stays : float32, MeV that a history leaves where it starts, see `mcdose.staying`
     per_decay : emissions per decay: so many histories are one decay
     mean_mev : energy that a decay emits, annihilation photons included, neutrinos not
     electron_mev : that of betas, positrons, conversion and Auger electrons
@@ -52,7 +52,7 @@ class EmissionTable(NamedTuple):
 def emission_table(nuclide: Nuclide, stay_below_mev: float = 0.0) -> EmissionTable:
     """Make the table of a nuclide.
 
-    Alphas, recoils and `local_mev` stay where they are; each history leaves an equal part of their sum.
+    Alphas, recoils and `local_mev` stay where they are; a history stands for an equal part of their sum.
 
     Parameters
     ----------

@@ -199,6 +199,11 @@ found["photons by blocks"] = {
 along = {"nuclide": "In-111", "histories": 40, "parameters": mcdose.TransportParameters(track_length=True), **WORLD}
 along_cpu, along_gpu = (mcdose.absorbed_dose(TIA, device=device, threads=1, **along) for device in ("cpu", "cuda"))
 found["track lengths"] = same(along_gpu, along_cpu)
+alphas = {"nuclide": "At-211", "histories": 48, **WORLD}
+alphas_cpu = mcdose.absorbed_dose(TIA, device="cpu", threads=1, **alphas)
+found["alphas"] = same(mcdose.absorbed_dose(TIA, device="cuda:all", **alphas), alphas_cpu)
+resident = mcdose.absorbed_dose(cupy.asarray(TIA), **on_device(alphas))
+found["alphas, arrays on the device"] = same(resident, alphas_cpu)
 
 hu = generator.integers(-1100, 1700, SHAPE)
 by_ct = {"voxel_mm": (3.0, 3.0, 3.0), "histories": 32, "dose_to_water": True}

@@ -34,7 +34,7 @@ def found():
     [
         "one device", "two devices", "photons on the spot", "no room aside", "arrays on the device", "cancelled",
         "merged with the CPU", "point kernel", "local deposition", "target", "convolution",
-        "photons by blocks", "track lengths",
+        "photons by blocks", "track lengths", "alphas", "alphas, arrays on the device",
     ],
 )  # fmt: skip
 def test_simulator_equals_plain_python(found, case):

@@ -74,6 +74,7 @@ def arguments() -> dict[str, tuple[Any, ...]]:
             seed, words, longs, PointSource(*source[3:]), shells, tables, limits,
             accounts, accounts, accounts,
         ),
+        "leave": (longs, reals, double, accounts),
         "flush": (longs, double, sums),
         "fill_dose": (sums, voxels, double, real, reals),
         "fill_error": (sums, voxels, double, number, reals),

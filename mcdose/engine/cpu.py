@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from mcdose import maps
 from mcdose.arguments import thread_limit
-from mcdose.engine.work import ACCOUNT, Outcome, Work, outcome
+from mcdose.engine.work import ACCOUNT, EMITTED, Outcome, Work, outcome
 from mcdose.jit import cache_folder, launcher
 from mcdose.maps import Voxels
 from mcdose.problem import TARGET_ABOVE
 from mcdose.regions import Region, region_energy
+from mcdose.staying import leave
 from mcdose.tally import Tally
 from mcdose.transport.history import follow
 from mcdose.transport.score import FAULTS, Scores
@@ -81,6 +82,8 @@ class CpuEngine:
         if not is_compiled():
             log.info("compiling the transport for this machine (about 15 s, once)")
         self._follow(0, 0, *new_workspace())
+        if self._work.staying is not None:
+            self._leave(0, 0, 0)
         maps.prepare()
         nothing = np.zeros(0, np.int64)
         for index in (np.zeros(0, np.int32), np.zeros(0, np.int64)):
@@ -96,6 +99,9 @@ class CpuEngine:
         except BaseException:  # Ctrl-C among them: leave the threads nothing to do
             deque(chunks, maxlen=0)
             raise
+        if self._work.staying is not None:
+            left = self._over_slices(lambda start, stop: self._leave(count, start, stop))
+            self._account[EMITTED] += sum(left)
         if self._work.regions:
             means = tuple(self._pool.map(self._region_dose, self._work.regions))
             self._region_batches.append((first, count, means))
@@ -115,6 +121,9 @@ class CpuEngine:
         arguments = (work.source, work.world, work.tables, work.cuts, scores, stack, account)
         run_histories(np.uint64(work.seed), np.uint64(first), np.uint64(count), *arguments)
 
+    def _leave(self, count: int, start: int, stop: int) -> int:
+        return int(leave(self._batch, self._work.staying, np.float64(count), start, stop))
+
     def _region_dose(self, region: Region) -> float:
         """Return the mean dose of a region by the energy in the batch, Gy for one decay a history; NaN if empty."""
         if not region.voxels.size:
@@ -122,11 +131,10 @@ class CpuEngine:
         energy = region_energy(self._batch, region.voxels, region.weights, self._work.voxels)
         return float(energy) / 2**32 / region.total
 
-    def _over_slices(self, work: Callable[[int, int], Any]) -> None:
-        """Call `work(start, stop)` on the pool over equal parts of the voxels."""
+    def _over_slices(self, work: Callable[[int, int], Any]) -> list[Any]:
+        """Call `work(start, stop)` on the pool over equal parts of the voxels; return what they return."""
         limits = np.linspace(0, self._batch.size, self._threads + 1).astype(int)
-        for future in [self._pool.submit(work, a, b) for a, b in pairwise(limits)]:
-            future.result()
+        return [future.result() for future in [self._pool.submit(work, a, b) for a, b in pairwise(limits)]]
 
     def typical_uncertainty(self) -> float:
         """Return the root mean square of the relative errors over the voxels that matter.
@@ -166,7 +174,7 @@ def host_maps(
     voxels: Voxels,
     per_history: float,
     scratch: NDArray[np.int64],
-    over_slices: Callable[[Callable[[int, int], None]], None],
+    over_slices: Callable[[Callable[[int, int], None]], Any],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return dose [Gy] and relative error of every voxel, in the memory of `scratch`, a cleared batch."""
     dose, relative = maps.halves(scratch)

@@ -21,6 +21,7 @@ from mcdose.engine.cuda_arrays import (
     folded,
     launch,
     on_device,
+    over,
     to_device,
 )
 from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS, ROOM_ASIDE, THREADS
@@ -73,6 +74,7 @@ class CudaEngine:
             self._seed = np.uint64(work.seed)
             world = to_device(work.world)
             self._voxels = to_device(work.voxels._replace(density=world.density, medium=world.medium))
+            self._staying = to_device(work.staying)
             self._regions: Any = _joined(work.regions)
             self._totals = [region.total for region in work.regions]
             self.tally = GpuTally(number, voxels, work.unit)  # the sums so far
@@ -93,6 +95,8 @@ class CudaEngine:
             log.info("making the CUDA kernels ready for %s (the first time on this machine: a minute)", self.name)
         with on_device(self.number):
             self._launch(0, 0)
+            if self._staying is not None:
+                self._leave(0)
             self._accounts.sum(axis=0)
             if self._regions is not None:
                 self._add_regions()
@@ -107,6 +111,8 @@ class CudaEngine:
         """Queue a batch and wait for the one before it."""
         with on_device(self.number):
             self._launch(first, count)
+            if self._staying is not None:
+                self._leave(count)
             if self._regions is not None:
                 self._region_parts.append((first, count, self._add_regions()))
             self.tally.flush_all(self._scores.energy, count)
@@ -129,6 +135,11 @@ class CudaEngine:
         for resumed in (0, 1) if self._shape.room_aside else (0,):
             arguments = (*batch, np.int64(resumed), *self._arguments, as_kernel(self._aside))
             launch(kernels.transport, self._blocks, THREADS, *arguments)
+
+    def _leave(self, count: int) -> None:
+        """Queue what a batch leaves where the decays are."""
+        batch = self._scores.energy
+        over(kernels.leave, batch.size, batch, self._staying, np.float64(count), self._accounts)
 
     def _add_regions(self) -> Any:
         """Queue the parts of the mean doses of the regions by the energy in the batch."""
@@ -272,6 +283,7 @@ def bytes_needed(work: Work, devices: int = 1) -> int:
     voxels = int(work.world.density.size)
     regions = sum(int(region.voxels.size) for region in work.regions)
     per_voxel = BYTES + 8 + 8 + 4 + 1 + 4 + (2 * BYTES if devices > 1 else 0)
+    per_voxel += 0 if work.staying is None else 4
     return voxels * per_voxel + 12 * regions + SPARE_BYTES
 
 

@@ -21,6 +21,7 @@ from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
 from mcdose.physics.random import Key
 from mcdose.source_tables import line_words
+from mcdose.staying import leave_in_voxel
 from mcdose.tally import flush_voxel, voxel_variance
 from mcdose.transport.electron import FLIGHT_LIMIT as ELECTRON_FLIGHT_LIMIT
 from mcdose.transport.electron import electron_flight, electron_that_moves, finish
@@ -168,6 +169,15 @@ def transport_rows(seed, firsts, counts, source, world, tables, cuts, energies, 
         cuda.atomic.add(accounts, (row, ESCAPED), result.escaped)
         cuda.atomic.add(accounts, (row, FLIGHTS), result.flights)
         cuda.atomic.add(accounts, (row, FOLLOWED), 1)
+
+
+@cuda_launcher
+def leave(batch, quanta, count, accounts):  # type: ignore[no-untyped-def]
+    """Add to a batch what `count` (float64) histories leave where the decays are, and to `accounts` their sum."""
+    total = np.int64(0)
+    for voxel in range(cuda.grid(1), batch.shape[0], cuda.gridsize(1)):
+        total += leave_in_voxel(batch, voxel, quanta, count)
+    cuda.atomic.add(accounts, (0, EMITTED), total)
 
 
 @cuda_launcher

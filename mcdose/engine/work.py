@@ -31,6 +31,7 @@ class Work:
     voxels : what turns energy into dose
     regions : whose mean dose of each batch is wanted
     unit : the tally's `batch_histories`
+    staying : quanta that a history leaves in each voxel where the decay is, or None, see `mcdose.staying`
     """
 
     seed: int
@@ -41,6 +42,7 @@ class Work:
     voxels: Voxels
     regions: tuple[Region, ...]
     unit: int
+    staying: Any
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,8 +31,8 @@ class Account(NamedTuple):
 def begin(seed, history, source, world, scores, stack):
     """Put an emission on the empty stack; return the stack's depth and the quanta emitted.
 
-    A positron brings its own and an electron's rest energy. What stays where it is (alphas, recoils, the slowest
-    electrons) is deposited at once, an equal part by every history.
+    A positron brings its own and an electron's rest energy. What stays where it is (alphas, recoils) is
+    deposited by every history of a point source; in voxels it is left by the activity, see `mcdose.staying`.
     """
     kind, energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)))
     depth = push(stack, np.int32(0), kind, energy, place, u, v, w, np.uint32(1))

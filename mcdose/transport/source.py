@@ -29,7 +29,7 @@ class Source(NamedTuple):
     kinds: Any  # (m,) int32, `transport.stack.ELECTRON`, PHOTON, POSITRON or LOCAL
     lines: Any  # (m,) float32, MeV; negative for a spectrum: -1 the first, -2 the second
     energies: Any  # (spectra, n + 1) float32, MeV at equal cumulative probability
-    stays: np.float32  # MeV that every history leaves where it starts
+    stays: np.float32 = np.float32(0.0)  # MeV that every history leaves where it starts, see `mcdose.staying`
 
 
 class PointSource(NamedTuple):
