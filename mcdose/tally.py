@@ -27,6 +27,7 @@ from mcdose.jit import compiled, launcher
 SQUARE_SHIFT = 16
 BYTES = 22  # of the sums of a voxel
 SLICE = 1 << 19  # voxels handled at a time where copies are made; words of 2^32 have room for 2^32 of them
+EIGHT = 8  # voxels that are looked at together: whether one of them is empty cannot be guessed
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
@@ -41,11 +42,9 @@ class Sums(NamedTuple):
 
 
 @compiled
-def flush_voxel(batch, voxel, weight, sums):  # type: ignore[no-untyped-def]
+def add_voxel(batch, voxel, weight, sums):  # type: ignore[no-untyped-def]
     """Move what a batch left in a voxel, and its square times `weight` = n / n_i (float64), into the sums; clear it."""
     quanta = batch[voxel]
-    if quanta == 0:
-        return
     batch[voxel] = 0
     before = sums.low[voxel]
     after = before + np.uint64(quanta)  # modulo 2^64
@@ -69,6 +68,13 @@ def flush_voxel(batch, voxel, weight, sums):  # type: ignore[no-untyped-def]
     after = before + low
     sums.square_low[voxel] = after
     sums.square_high[voxel] += np.uint32(high) + (np.uint32(1) if after < before else np.uint32(0))
+
+
+@compiled
+def flush_voxel(batch, voxel, weight, sums):  # type: ignore[no-untyped-def]
+    """Do `add_voxel` unless the batch left nothing there."""
+    if batch[voxel] != 0:
+        add_voxel(batch, voxel, weight, sums)
 
 
 @compiled
@@ -98,8 +104,14 @@ def voxel_variance(sums, voxel, ratio, batches):  # type: ignore[no-untyped-def]
 
 @launcher
 def _flush(batch, weight, start, stop, sums):  # type: ignore[no-untyped-def]
-    for voxel in range(start, stop):
-        flush_voxel(batch, voxel, weight, sums)
+    for first in range(start, stop, EIGHT):
+        last = min(first + EIGHT, stop)
+        some = np.int64(0)
+        for voxel in range(first, last):
+            some |= batch[voxel]
+        if some != 0:
+            for voxel in range(first, last):
+                add_voxel(batch, voxel, weight, sums)
 
 
 @launcher

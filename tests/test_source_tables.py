@@ -11,7 +11,7 @@ from mcdose.emission_table import emission_table
 from mcdose.nuclides import nuclide
 from mcdose.physics.random import Key, random_block
 from mcdose.source_tables import build_source
-from mcdose.transport.source import sample_voxel
+from mcdose.transport.source import row_start, sample_in_row, sample_row
 
 
 @numba.njit
@@ -20,8 +20,9 @@ def drawn(source, ny, nx, count):
     voxels = np.empty(count, np.int64)
     for history in range(count):
         word_1, word_2, word_3, _ = random_block(Key(np.uint64(3), np.uint64(history), np.uint32(0)), 0)
-        z, y, x = sample_voxel(source, np.int32(ny), np.int32(nx), word_1, word_2, word_3)
-        voxels[history] = (np.int64(z) * ny + y) * nx + x
+        z, y = sample_row(source, np.int32(ny), word_1, word_2)
+        x = sample_in_row(source, z, y, np.int32(ny), np.int32(nx), word_3)
+        voxels[history] = row_start(z, y, ny, nx) + x
     return voxels
 
 

@@ -19,7 +19,17 @@ from mcdose.physics.random import Key, uniform
 from mcdose.reach import least_moving_mev
 from mcdose.spectra import Spectrum
 from mcdose.transport.shells import Shells
-from mcdose.transport.source import PointSource, Source, _by_counting, _by_halving, decay, sample_energy, sample_voxel
+from mcdose.transport.source import (
+    PointSource,
+    Source,
+    _by_counting,
+    _by_halving,
+    aim,
+    decay,
+    sample_energy,
+    sample_in_row,
+    sample_row,
+)
 from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 from mcdose.transport.world import World
 
@@ -64,7 +74,8 @@ def draw(source, world, count, seed):
     indices = np.empty((count, 3), np.int32)
     reals = np.empty((count, 7), np.float32)
     for i in range(count):
-        _, energy, place, u, v, w = decay(source, world, Key(seed, np.uint64(i), np.uint32(0)))
+        key = Key(seed, np.uint64(i), np.uint32(0))
+        _, energy, place, u, v, w = decay(source, world, key, aim(source, world, key))
         indices[i] = place.z, place.y, place.x
         reals[i] = energy, place.offset_z, place.offset_y, place.offset_x, u, v, w
     return indices, reals
@@ -74,7 +85,8 @@ def draw(source, world, count, seed):
 def voxels_at(source, ny, nx, words):
     found = np.empty((words.shape[0], 3), np.int32)
     for i in range(words.shape[0]):
-        found[i] = sample_voxel(source, ny, nx, words[i, 0], words[i, 1], words[i, 2])
+        z, y = sample_row(source, ny, words[i, 0], words[i, 1])
+        found[i] = z, y, sample_in_row(source, z, y, ny, nx, words[i, 2])
     return found
 
 
@@ -178,7 +190,8 @@ def draw_emissions(source, world, count, seed):
     kinds = np.empty(count, np.int32)
     energies = np.empty(count, np.float32)
     for i in range(count):
-        kinds[i], energies[i], _, _, _, _ = decay(source, world, Key(seed, np.uint64(i), np.uint32(0)))
+        key = Key(seed, np.uint64(i), np.uint32(0))
+        kinds[i], energies[i], _, _, _, _ = decay(source, world, key, aim(source, world, key))
     return kinds, energies
 
 

@@ -77,11 +77,11 @@ class CpuRows:
         self._follow(0, 0)
 
     def _follow(self, first: int, count: int) -> Row:
-        stack, account = new_workspace()
+        stack, slots, account = new_workspace()
         energy = np.zeros(self._work.world.density.size, np.int64)
         scores = Scores(energy, np.zeros(FAULTS, np.int64))
         run = (np.uint64(self._work.seed), np.uint64(first), np.uint64(count))
-        run_histories(*run, *self._work[1:], scores, stack, account)
+        run_histories(*run, *self._work[1:], scores, stack, slots, account)
         return Row(first, count, energy, account, scores.faults)
 
     def run(self, batches: Iterable[tuple[int, int]]) -> Generator[Row, None, None]:

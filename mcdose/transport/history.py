@@ -15,8 +15,10 @@ from mcdose.transport.electron import slow_down
 from mcdose.transport.geometry import cell
 from mcdose.transport.photon import fly
 from mcdose.transport.score import deposit, quanta
-from mcdose.transport.source import decay
+from mcdose.transport.source import aim, decay
 from mcdose.transport.stack import NOTHING, PHOTON, POSITRON, pop, push
+
+FIRST_STREAM = np.uint32(1)  # of random numbers: that of the particle emitted; 0 is the decay's
 
 
 class Account(NamedTuple):
@@ -28,21 +30,28 @@ class Account(NamedTuple):
 
 
 @inlined
-def begin(seed, history, source, world, scores, stack):
-    """Put an emission on the empty stack; return the stack's depth and the quanta emitted.
+def start(seed, history, aimed, source, world, scores):
+    """Emit a particle; return what `transport.source.decay` does, and the quanta emitted.
 
     A positron brings its own and an electron's rest energy. What stays where it is (alphas, recoils) is
     deposited by every history of a point source; in voxels it is left by the activity, see `mcdose.staying`.
     """
-    kind, energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)))
-    depth = push(stack, np.int32(0), kind, energy, place, u, v, w, np.uint32(1))
+    kind, energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)), aimed)
     emitted = quanta(energy)
     if source.stays > 0.0:
         deposit(scores, cell(world, place), quanta(source.stays))
         emitted += quanta(source.stays)
     if kind == POSITRON:
         emitted += np.int64(2) * quanta(ELECTRON_MASS)
-    return depth, emitted
+    return kind, energy, place, u, v, w, emitted
+
+
+@inlined
+def begin(seed, history, source, world, scores, stack):
+    """Put an emission on the empty stack; return the stack's depth and the quanta emitted."""
+    aimed = aim(source, world, Key(seed, history, np.uint32(0)))
+    kind, energy, place, u, v, w, emitted = start(seed, history, aimed, source, world, scores)
+    return push(stack, np.int32(0), kind, energy, place, u, v, w, FIRST_STREAM), emitted
 
 
 @inlined

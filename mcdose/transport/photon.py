@@ -47,33 +47,51 @@ def ends_here(energy, place, density, medium, world, tables, cuts):
 
 
 @inlined
-def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, stack, depth, key):
-    """Follow a photon for one flight, to a collision that may be fictitious.
+def depart(energy, place, u, v, w, draw, world, tables, cuts, scores, key):
+    """Start a photon's flight: find where it collides, perhaps fictitiously.
+
+    Returns
+    -------
+    place : of the collision
+    fate : MOVES, or GONE if it left the grid or was too slow to fly
+    escaped : quanta that left the grid, less what was left for short electrons
+    bound : of the attenuation there, 1/cm
+    word_2, word_3, word_4 : random, for the collision
+    draw : the next unused block
+    """
+    held = quanta(energy)
+    zero = np.uint32(0)
+    if energy < LOWEST_PHOTON:
+        deposit(scores, cell(world, place), held)
+        return place, np.int32(GONE), np.int64(0), np.float32(0.0), zero, zero, zero, draw
+    word_1, word_2, word_3, word_4 = random_block(key, draw)
+    index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
+    bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
+    start = place
+    place, in_grid, bound = flown(world, place, u, v, w, exponential(word_1), bound)
+    escaped = np.int64(0)
+    if cuts.short > 0.0:
+        escaped -= leave_along(world, start, place, in_grid, u, v, w, energy, index, inside, tables, cuts, scores)
+    if not in_grid:
+        return place, np.int32(GONE), escaped + held, bound, word_2, word_3, word_4, draw + 1
+    return place, np.int32(MOVES), escaped, bound, word_2, word_3, word_4, draw + 1
+
+
+@inlined
+def arrive(
+    energy, place, u, v, w, draw, bound, word_2, word_3, word_4, escaped, world, tables, cuts, scores, stack, depth, key
+):
+    """End a photon's flight with its collision.
 
     Returns
     -------
     energy, place, u, v, w, draw : after the collision
     fate : MOVES or GONE
     depth : of the stack, which holds the electrons it set in motion
-    escaped : quanta that left the grid, less what was left for short electrons above what they took
+    escaped : the quanta given, and those of electrons that were scored before
     """
-    escaped = np.int64(0)
     held = quanta(energy)
-    if energy < LOWEST_PHOTON:
-        deposit(scores, cell(world, place), held)
-        return energy, place, u, v, w, draw, np.int32(GONE), depth, escaped
-
-    word_1, word_2, word_3, word_4 = random_block(key, draw)
-    draw += 1
     index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
-    bound = tables.photon_bound[index] + inside * (tables.photon_bound[index + 1] - tables.photon_bound[index])
-    start = place
-    place, in_grid, bound = flown(world, place, u, v, w, exponential(word_1), bound)
-    if cuts.short > 0.0:
-        escaped -= leave_along(world, start, place, in_grid, u, v, w, energy, index, inside, tables, cuts, scores)
-    if not in_grid:
-        return energy, place, u, v, w, draw, np.int32(GONE), depth, escaped + held
-
     voxel = cell(world, place)
     expect(scores.energy, voxel)
     medium = np.int32(world.medium[voxel])
@@ -149,6 +167,28 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
         depth = with_electron
     deposit(scores, voxel, held)
     return scattered, place, next_u, next_v, next_w, draw, fate, depth, escaped
+
+
+@inlined
+def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, stack, depth, key):
+    """Follow a photon for one flight, to a collision that may be fictitious.
+
+    Returns
+    -------
+    energy, place, u, v, w, draw : after the collision
+    fate : MOVES or GONE
+    depth : of the stack, which holds the electrons it set in motion
+    escaped : quanta that left the grid, less what was left for short electrons above what they took
+    """
+    place, fate, escaped, bound, word_2, word_3, word_4, draw = depart(
+        energy, place, u, v, w, draw, world, tables, cuts, scores, key
+    )
+    if fate == GONE:
+        return energy, place, u, v, w, draw, fate, depth, escaped
+    return arrive(
+        energy, place, u, v, w, draw, bound, word_2, word_3, word_4, escaped, world, tables, cuts, scores, stack, depth,
+        key,
+    )  # fmt: skip
 
 
 @inlined

@@ -62,21 +62,40 @@ def expect(numbers: Any, index: Any) -> None:
     """Say that `score(numbers, index, ...)` may come soon: on the CPU its memory is fetched meanwhile."""
 
 
+def expect_to_read(numbers: Any, index: Any) -> None:
+    """Say that `numbers[index]` will be read soon: on the CPU its memory is fetched meanwhile."""
+
+
+def _fetch(context, builder, signature, arguments, write):
+    """One `llvm.prefetch`, into every cache."""
+    array_type, index_type = signature.args
+    array = context.make_array(array_type)(context, builder, arguments[0])
+    position = context.cast(builder, arguments[1], index_type, types.intp)
+    pointer = cgutils.get_item_pointer(context, builder, array_type, array, [position], wraparound=False)
+    pointer = builder.bitcast(pointer, cgutils.voidptr_t)
+    whole = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, whole, whole, whole])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], kind)
+    builder.call(function, [pointer, whole(write), whole(3), whole(1)])  # high locality, data
+    return context.get_dummy_value()
+
+
 @intrinsic
-def _prefetch(typing_context, numbers, index):
-    """One `llvm.prefetch`, to write, into every cache."""
+def _prefetch_to_read(typing_context, numbers, index):
+    """One `llvm.prefetch`, to read."""
 
     def generate(context, builder, signature, arguments):
-        array_type, index_type = signature.args
-        array = context.make_array(array_type)(context, builder, arguments[0])
-        position = context.cast(builder, arguments[1], index_type, types.intp)
-        pointer = cgutils.get_item_pointer(context, builder, array_type, array, [position], wraparound=False)
-        pointer = builder.bitcast(pointer, cgutils.voidptr_t)
-        whole = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, whole, whole, whole])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], kind)
-        builder.call(function, [pointer, whole(1), whole(3), whole(1)])  # write, high locality, data
-        return context.get_dummy_value()
+        return _fetch(context, builder, signature, arguments, 0)
+
+    return types.void(numbers, index), generate
+
+
+@intrinsic
+def _prefetch(typing_context, numbers, index):
+    """One `llvm.prefetch`, to write."""
+
+    def generate(context, builder, signature, arguments):
+        return _fetch(context, builder, signature, arguments, 1)
 
     return types.void(numbers, index), generate
 
@@ -89,6 +108,16 @@ def _expect_nothing(numbers, index):
 @overload(expect, target="cpu", jit_options=FLAGS)
 def _expect_on_cpu(numbers, index):
     return lambda numbers, index: _prefetch(numbers, index)
+
+
+@overload(expect_to_read, jit_options=FLAGS)
+def _expect_to_read_nothing(numbers, index):
+    return lambda numbers, index: None
+
+
+@overload(expect_to_read, target="cpu", jit_options=FLAGS)
+def _expect_to_read_on_cpu(numbers, index):
+    return lambda numbers, index: _prefetch_to_read(numbers, index)
 
 
 @compiled

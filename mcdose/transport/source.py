@@ -12,8 +12,11 @@ from numba.extending import overload
 from mcdose.jit import FLAGS, compiled
 from mcdose.physics.direction import isotropic
 from mcdose.physics.random import random_block, uniform, uniform_high, uniform_low
+from mcdose.transport.score import expect_to_read
 from mcdose.transport.shells import centre
 from mcdose.transport.world import Place
+
+WORDS_OF_A_LINE = 16  # uint32 that memory brings at once
 
 
 class Source(NamedTuple):
@@ -88,14 +91,55 @@ def _drawn(cumulative, start, count, word):
     return first_above(cumulative, np.int64(start), np.int64(count), np.uint32(word >> np.uint32(1)))
 
 
+class Aim(NamedTuple):
+    """The row of voxels that a history starts in, and random words for the rest of its start."""
+
+    z: np.int32
+    y: np.int32
+    word_3: np.uint32
+    word_4: np.uint32
+
+
 @compiled
-def sample_voxel(source, ny, nx, word_1, word_2, word_3):
-    """Return the voxel (z, y, x) of a decay, with probability proportional to its activity."""
+def sample_row(source, ny, word_1, word_2):
+    """Return the row of voxels (z, y) of a decay, with probability proportional to its activity."""
     z = _drawn(source.slabs, np.int64(0), source.slabs.shape[0], word_1)
-    row = np.int64(z) * np.int64(ny)
-    y = _drawn(source.rows, row, ny, word_2)
-    x = _drawn(source.voxels, (row + np.int64(y)) * np.int64(nx), nx, word_3)
-    return z, y, x
+    y = _drawn(source.rows, np.int64(z) * np.int64(ny), ny, word_2)
+    return z, y
+
+
+@compiled
+def row_start(z, y, ny, nx):
+    """Return the index of the first voxel of a row."""
+    return (np.int64(z) * np.int64(ny) + np.int64(y)) * np.int64(nx)
+
+
+@compiled
+def sample_in_row(source, z, y, ny, nx, word_3):
+    """Return the voxel (x) of a decay in a row, with probability proportional to its activity."""
+    return _drawn(source.voxels, row_start(z, y, ny, nx), nx, word_3)
+
+
+@compiled
+def aim_at_row(source, world, key):
+    """Draw the row of voxels of a decay."""
+    word_1, word_2, word_3, word_4 = random_block(key, 0)
+    z, y = sample_row(source, world.ny, word_1, word_2)
+    return Aim(z, y, word_3, word_4)
+
+
+@compiled
+def aim_at_centre(source, shells, key):
+    """Return the words of a start at the centre."""
+    _, _, word_3, word_4 = random_block(key, 0)
+    return Aim(np.int32(0), np.int32(0), word_3, word_4)
+
+
+@compiled
+def _expect_row(source, world, aimed):
+    start = row_start(aimed.z, aimed.y, world.ny, world.nx)
+    for k in range(np.int64(0), np.int64(world.nx), np.int64(WORDS_OF_A_LINE)):
+        expect_to_read(source.voxels, start + k)
 
 
 @compiled
@@ -121,38 +165,59 @@ def sample_emission(source, word_1, uniform_1):
 
 
 @compiled
-def decay_in_voxel(source, world, key):
-    """Start a history: uniform in its voxel, isotropic.
+def decay_in_voxel(source, world, key, aimed):
+    """Start a history in a row of voxels: in proportion to activity, uniform in its voxel, isotropic.
 
     Returns
     -------
     kind, energy [MeV], place, u, v, w
     """
-    word_1, word_2, word_3, word_4 = random_block(key, 0)
-    z, y, x = sample_voxel(source, world.ny, world.nx, word_1, word_2, word_3)
-    which = uniform(word_4)
+    x = sample_in_row(source, aimed.z, aimed.y, world.ny, world.nx, aimed.word_3)
+    which = uniform(aimed.word_4)
     word_1, word_2, word_3, word_4 = random_block(key, 1)
-    place = Place(z, y, x, uniform_high(word_1), uniform_low(word_1), uniform_high(word_2))
+    place = Place(aimed.z, aimed.y, x, uniform_high(word_1), uniform_low(word_1), uniform_high(word_2))
     u, v, w = isotropic(uniform(word_3), uniform_low(word_2))
     kind, energy = sample_emission(source, word_4, which)
     return kind, energy, place, u, v, w
 
 
 @compiled
-def decay_at_centre(source, shells, key):
+def decay_at_centre(source, shells, key, aimed):
     """Start a history at the centre of the shells, isotropic; returns what `decay_in_voxel` does."""
-    word_1, word_2, word_3, word_4 = random_block(key, 0)
+    word_1, word_2, _, _ = random_block(key, 0)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    kind, energy = sample_emission(source, word_4, uniform(word_3))
+    kind, energy = sample_emission(source, aimed.word_4, uniform(aimed.word_3))
     return kind, energy, centre(), u, v, w
 
 
-def decay(source, world, key):
-    """Start a history of a source in a world: kind, energy [MeV], place, u, v, w."""
-    return (decay_at_centre if isinstance(source, PointSource) else decay_in_voxel)(source, world, key)
+def aim(source, world, key):
+    """Draw in which row of voxels a history starts, see `Aim`."""
+    return (aim_at_centre if isinstance(source, PointSource) else aim_at_row)(source, world, key)
+
+
+@overload(aim, jit_options=FLAGS)
+def _aim(source, world, key):
+    draw = aim_at_centre if source.instance_class is PointSource else aim_at_row
+    return lambda source, world, key: draw(source, world, key)
+
+
+def expect_row(source, world, aimed):
+    """Say that a history will start in a row soon: on the CPU its memory is fetched meanwhile."""
+
+
+@overload(expect_row, jit_options=FLAGS)
+def _expect_the_row(source, world, aimed):
+    if source.instance_class is PointSource:
+        return lambda source, world, aimed: None
+    return lambda source, world, aimed: _expect_row(source, world, aimed)
+
+
+def decay(source, world, key, aimed):
+    """Start a history of a source in a world where it was aimed: kind, energy [MeV], place, u, v, w."""
+    return (decay_at_centre if isinstance(source, PointSource) else decay_in_voxel)(source, world, key, aimed)
 
 
 @overload(decay, jit_options=FLAGS)
-def _decay(source, world, key):
+def _decay(source, world, key, aimed):
     start = decay_at_centre if source.instance_class is PointSource else decay_in_voxel
-    return lambda source, world, key: start(source, world, key)
+    return lambda source, world, key, aimed: start(source, world, key, aimed)
