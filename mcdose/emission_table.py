@@ -14,6 +14,7 @@ from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 
 ENERGY_CELLS = 4096  # quantiles of a spectrum; linear between them the mean of Y-90 is 5e-6 high
 ONE = 1 << 31  # the certain event
+MOST_STAYS_MEV = 16.0  # that a history stands for: 2^24 histories of a batch in one voxel are then below 2^31 MeV
 
 
 class EmissionTable(NamedTuple):
@@ -95,6 +96,11 @@ def _table(
 ) -> EmissionTable:
     kinds, lines, counts = (np.array(column) for column in zip(*rows, strict=True))
     per_decay = float(counts.sum())
+    missing = stays / MOST_STAYS_MEV - per_decay
+    if missing > 0.0:  # hardly anything moves: some histories move nothing
+        rows = [*rows, (NOTHING, 0.0, missing)]
+        kinds, lines, counts = (np.array(column) for column in zip(*rows, strict=True))
+        per_decay = float(counts.sum())
     chances = np.rint(np.cumsum(counts) / per_decay * ONE).astype(np.int64)
     chances[-1] = ONE
     if abs(per_decay - 1.0) < 1e-6:  # one electron: the integral of a spectrum is rounded

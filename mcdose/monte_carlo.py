@@ -168,8 +168,8 @@ def work_of(
     nz, ny, nx = problem.shape
     tables = build(problem.media, problem.largest_density, parameters)
     limits = cuts(parameters)
-    if parameters.track_length:
-        tables, limits = with_short_electrons(tables, limits, min(problem.voxel_mm))
+    if parameters.track_length > 0.0:
+        tables, limits = with_short_electrons(tables, limits, parameters.track_length * min(problem.voxel_mm))
     world = World(
         np.int32(nz),
         np.int32(ny),
@@ -196,9 +196,14 @@ def work_of(
 
 
 def _quanta(outcome: Outcome) -> dict[str, int]:
+    """Return where the energy went; raise RuntimeError if it does not add up: no dose can then be trusted."""
+    deposited = outcome.tally.deposited()
+    if outcome.emitted != deposited + outcome.escaped or deposited < 0:
+        parts = f"emitted {outcome.emitted}, deposited {deposited}, escaped {outcome.escaped}"
+        raise RuntimeError(f"the energy of the histories does not balance: {parts} (2^-32 MeV)")
     return {
         "emitted": outcome.emitted,
-        "deposited": outcome.tally.deposited(),
+        "deposited": deposited,
         "escaped": outcome.escaped,
         "dropped": outcome.dropped,
     }

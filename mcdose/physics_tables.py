@@ -130,7 +130,7 @@ def build(media: Sequence[Medium], largest_density: Sequence[float], parameters:
         photon_bound=rounded(np.maximum(per_cm.max(axis=0), 1e-9) * (1.0 + 1e-5)),
         compton=rounded(np.stack([part.compton for part in parts])),
         form_factor=rounded(np.stack([part.form_factor for part in parts])),
-        recoil=np.zeros((1, 1), np.float32),
+        recoil=np.zeros((1, 1, 2), np.float32),
     )
 
 

@@ -99,7 +99,9 @@ def dose_point_kernel(
     seed = whole("seed", seed, 0, 2**64 - 1)
     parameters = parameters or kernel_parameters(highest)
     if parameters.track_length:
-        raise ValueError("parameters of a point kernel cannot have track_length: it goes with voxels, got True")
+        raise ValueError(
+            f"parameters.track_length of a point kernel must be 0: it goes with voxels, got {parameters.track_length!r}"
+        )
     devices = choose_devices(device)
     return _simulate(
         source,

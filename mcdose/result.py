@@ -103,7 +103,7 @@ class DoseResult:
 
     @property
     def escaped_mev(self) -> float | None:
-        """Energy that left the grid, MeV."""
+        """Energy that left the grid, MeV; with `track_length` an estimate of it, which may be below 0."""
         return self._mev("escaped")
 
     def _mev(self, name: str) -> float | None:

@@ -21,41 +21,45 @@ from mcdose.transport.tables import (
     Tables,
 )
 
-SHORT = 0.1  # part of the shortest side of a voxel of water that the range of a short electron is below
 HIGHEST_MEV = 0.2  # of a short electron: it may radiate 0.1 % of its energy in water, which then stays too
-_ANGLES = 4096  # points of a quadrature over Compton angles
+_ANGLES = 1024  # points of a quadrature over Compton angles
 
 
-def short_electrons_mev(shortest_mm: float) -> float:
-    """Return the energy [MeV] below which electrons are short in voxels whose shortest side is `shortest_mm`."""
+def short_electrons_mev(range_mm: float) -> float:
+    """Return the energy [MeV] of electrons of a range in water, at most `HIGHEST_MEV`."""
     energies = energy_grid(ELECTRON_LOW, 0, ELECTRON_BITS)
     reach = csda_range(medium("water"), energies)
-    return float(min(np.interp(SHORT * shortest_mm / 10.0, reach, energies, left=0.0), HIGHEST_MEV))
+    return float(min(np.interp(range_mm / 10.0, reach, energies, left=0.0), HIGHEST_MEV))
 
 
-def with_short_electrons(tables: Tables, cuts: Cuts, shortest_mm: float) -> tuple[Tables, Cuts]:
+def with_short_electrons(tables: Tables, cuts: Cuts, range_mm: float) -> tuple[Tables, Cuts]:
     """Return tables and cuts by which photons score short electrons along their way.
 
     Parameters
     ----------
     tables, cuts : of `physics_tables`
-    shortest_mm : shortest side of a voxel
+    range_mm : in water, below which an electron is short
     """
-    short = np.float32(short_electrons_mev(shortest_mm))
+    short = np.float32(short_electrons_mev(range_mm))
     recoil = np.stack([compton_recoil(tables, index, float(short)) for index in range(tables.photon.shape[0])])
     return tables._replace(recoil=recoil.astype(np.float32)), cuts._replace(short=short)
 
 
 def compton_recoil(tables: Tables, index: int, short_mev: float) -> NDArray[np.float64]:
-    """Return what Compton scattering gives electrons below an energy, MeV cm2/g at the photon nodes.
+    """Return what Compton scattering gives electrons below an energy, MeV cm2/g, and in which part of the scatterings.
 
-    By the angles that `physics.compton.sample_compton` draws from.
+    By the angles that `physics.compton.sample_compton` draws from. Between the nodes the transport interpolates both:
+    an electron is left out at a collision if and only if its energy is in the mean.
 
     Parameters
     ----------
     tables : of the media in use
     index : of the medium
     short_mev : the energy
+
+    Returns
+    -------
+    ndarray, (photon nodes, 2), columns GIVEN and PART of `Tables.recoil`
     """
     energies = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)[:, None]
     cells = tables.compton.shape[2] - 1
@@ -67,7 +71,8 @@ def compton_recoil(tables: Tables, index: int, short_mev: float) -> NDArray[np.f
     recoil = energies - energies / (1.0 + energies / ELECTRON_MASS * one_minus_cosine)
     parts = 0.5 * (recoil[:, 1:] + recoil[:, :-1]) / _ANGLES
     sums = np.pad(np.cumsum(parts, axis=1), ((0, 0), (1, 0)))
-    short = [np.interp(short_mev, row, probability) for row in recoil]
-    mean = np.array([np.interp(up_to, probability, row) for up_to, row in zip(short, sums, strict=True)])
+    part = np.array([np.interp(short_mev, row, probability) for row in recoil])
+    mean = np.array([np.interp(up_to, probability, row) for up_to, row in zip(part, sums, strict=True)])
     attenuation = tables.photon[index].astype(float)
-    return np.asarray(mean * (attenuation[:, WITH_COMPTON] - attenuation[:, WITH_PAIR]))
+    given = mean * (attenuation[:, WITH_COMPTON] - attenuation[:, WITH_PAIR])
+    return np.stack([given, part], axis=1)

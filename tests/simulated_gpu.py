@@ -196,7 +196,7 @@ found["photons by blocks"] = {
     ),
 }
 
-along = {"nuclide": "In-111", "histories": 40, "parameters": mcdose.TransportParameters(track_length=True), **WORLD}
+along = {"nuclide": "In-111", "histories": 40, "parameters": mcdose.TransportParameters(track_length=0.1), **WORLD}
 along_cpu, along_gpu = (mcdose.absorbed_dose(TIA, device=device, threads=1, **along) for device in ("cpu", "cuda"))
 found["track lengths"] = same(along_gpu, along_cpu)
 alphas = {"nuclide": "At-211", "histories": 48, **WORLD}

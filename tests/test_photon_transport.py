@@ -93,8 +93,11 @@ def test_energy_is_conserved_on_every_photon(energy, which, limits, three_media)
 
 
 @numba.njit
-def follow_those_that_end(energies, places, directions, world, tables, cuts, scores, stack, seed):
-    """Follow electrons that `ends_here` is sure of: (count,) quanta in their cell, -1 for others, -2 if more moved."""
+def follow_those_that_end(energies, places, directions, world, tables, cuts, farther, scores, stack, seed):
+    """Follow farther the electrons that `ends_here` is sure of: (count,) quanta in their cell, -1 for others.
+
+    Photons that they radiate are not followed.
+    """
     found = np.full(energies.size, -1, np.int64)
     for i in range(energies.size):
         place = places[i]
@@ -104,17 +107,18 @@ def follow_those_that_end(energies, places, directions, world, tables, cuts, sco
             scores.energy[:] = 0
             u, v, w = directions[i]
             key = Key(seed, np.uint64(i), np.uint32(1))
-            depth, escaped, _ = slow_down(
-                ELECTRON, energies[i], place, u, v, w, world, tables, cuts, scores, stack, np.int32(0), key
-            )
-            found[i] = scores.energy[where] if depth == 0 and escaped == 0 else np.int64(-2)
+            slow_down(ELECTRON, energies[i], place, u, v, w, world, tables, farther, scores, stack, np.int32(0), key)
+            found[i] = scores.energy[where]
     return found
 
 
 @pytest.mark.parametrize("limits", [TransportParameters(), kernel_parameters(2.28)], ids=["doses", "kernels"])
 @pytest.mark.parametrize("kind", ["voxels", "shells"])
 def test_an_electron_that_ends_here_leaves_all_its_energy_here(kind, limits, three_media):
-    """Whatever its direction, by following it; media and densities at random, places near walls too."""
+    """Whatever its direction, by following it to 2 keV; media and densities at random, places near walls too.
+
+    But for what it radiates, and for the few that lose less than the mean on their way and come a little farther.
+    """
     random = np.random.default_rng(3)
     cells = SIDE**3
     density = random.choice([0.001, 0.26, 1.0, 1.92], cells).astype(np.float32)
@@ -147,15 +151,19 @@ def test_an_electron_that_ends_here_leaves_all_its_energy_here(kind, limits, thr
     heading = random.normal(size=(count, 3))
     heading = (heading / np.linalg.norm(heading, axis=1)[:, None]).astype(np.float32)
     energies = np.exp(random.uniform(np.log(1e-5), np.log(0.3), count)).astype(np.float32)
+    farther = cuts(limits)._replace(stop=np.float32(0.0), stop_inside=np.float32(0.0), lowest=np.float32(0.002))
     found = follow_those_that_end(
-        energies, numba.typed.List(places), heading, world, three_media, cuts(limits),
+        energies, numba.typed.List(places), heading, world, three_media, cuts(limits), farther,
         Scores(np.zeros(cells, np.int64), np.zeros(FAULTS, np.int64)),
         Stack(np.zeros((DEPTH, INTEGERS), np.int32), np.zeros((DEPTH, REALS), np.float32)), SEED,
     )  # fmt: skip
     ended = found != -1
     assert ended.mean() > 0.2
     rounded = np.array([quanta(energy) for energy in energies])
-    assert np.array_equal(found[ended], rounded[ended])
+    kept = found[ended] / rounded[ended]
+    assert np.all(kept <= 1.0)
+    assert np.mean(kept == 1.0) > 0.99
+    assert np.average(kept, weights=rounded[ended]) > 0.9985
 
 
 @pytest.mark.parametrize("energy", [0.01, 0.03, 0.06, 0.1405, 0.511, 1.5, 3.0])

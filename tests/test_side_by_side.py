@@ -29,7 +29,7 @@ def both(of, first, count, along=False):
     """Return energies, faults and account by either way."""
     source, world, tables, cuts = of
     if along:
-        tables, cuts = with_short_electrons(tables, cuts, 3.0)
+        tables, cuts = with_short_electrons(tables, cuts, 0.3)
     found = []
     for run in ("one by one", "side by side"):
         stack, slots, account = new_workspace()

@@ -1,5 +1,7 @@
 """What stays where the decay is: by the activity, without noise, counted once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,14 @@ def test_the_noise_of_an_alpha_emitter_is_that_of_what_moves():
     drawn_one_by_one = 1.0 / np.sqrt(8_000 / tia.size)  # what the number of decays of a voxel alone would leave
     inner = result.dose_gy[3:9, 3:9, 3:9]
     assert inner.std() / inner.mean() < 0.1 * drawn_one_by_one
+
+
+def test_a_source_that_hardly_emits_anything_that_moves_does_not_overflow():
+    """Po-210: an alpha, and one photon in 100 000 decays. All of it in one voxel."""
+    rare = replace(alphas_only(5.3), gammas=((0.803, 1.03e-5),))
+    tia = np.zeros((3, 3, 3))
+    tia[1, 1, 1] = 1.0
+    result = absorbed_dose(tia, (3.0, 3.0, 3.0), nuclide=rare, histories=200_000, device="cpu")
+    assert result.dose_gy[1, 1, 1] == pytest.approx(5.3 * MEV_TO_JOULE / 27e-6, rel=1e-4)
+    assert result.provenance["histories_per_decay"] >= 5.3 / 16.0
+    assert result.emitted_mev / 200_000 < 16.1

@@ -17,13 +17,15 @@ from mcdose.media import medium
 from mcdose.nuclides import nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.photon_data import incoherent_scattering_function
-from mcdose.physics.lookup import energy_grid, locate
+from mcdose.physics.compton import sample_compton
+from mcdose.physics.lookup import column_at, energy_grid, locate
 from mcdose.physics_tables import build, cuts
 from mcdose.point_kernel import dose_point_kernel
 from mcdose.short_electrons import compton_recoil, short_electrons_mev, with_short_electrons
 from mcdose.spectra import Spectrum
 from mcdose.transport.score import Scores
 from mcdose.transport.tables import (
+    GIVEN,
     PHOTOELECTRIC,
     PHOTON_BITS,
     PHOTON_HIGH,
@@ -33,11 +35,11 @@ from mcdose.transport.tables import (
     WITH_COMPTON,
     WITH_PAIR,
 )
-from mcdose.transport.track_length import leave_along
+from mcdose.transport.track_length import is_short, leave_along
 from mcdose.transport.world import Place, World, jumped
 
 MEDIA = [medium("water"), medium("lung"), medium("cortical-bone")]
-ALONG = TransportParameters(track_length=True)
+ALONG = TransportParameters(track_length=0.1)
 SIDES_MM = (4.0, 3.0, 2.0)
 NODES = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
 
@@ -55,10 +57,10 @@ def photons_of(name):
     return replace(of, spectrum=nothing, beta_branches=(), conversion_electrons=(), auger_electrons=(), local_mev=0.0)
 
 
-def test_short_is_a_tenth_of_a_side_of_water():
-    short = short_electrons_mev(3.0)
+def test_short_is_by_the_range_in_water():
+    short = short_electrons_mev(0.3)
     assert csda_range(MEDIA[0], short) == pytest.approx(0.03, rel=1e-3)
-    assert short_electrons_mev(10.0) == 0.2
+    assert short_electrons_mev(1.0) == 0.2
 
 
 @pytest.mark.parametrize("index", [0, 2])
@@ -81,9 +83,41 @@ def test_recoil_is_the_integral_of_the_cross_section(tables, index, energy):
     wanted = electrons_per_gram(of) * quad(integrand, limit, 1.0, (lambda recoil: recoil,), epsrel=1e-6)[0]
     total = electrons_per_gram(of) * quad(integrand, -1.0, 1.0, (lambda recoil: 1.0,), epsrel=1e-6)[0]
     node = int(np.flatnonzero(energy == NODES)[0])
-    found = compton_recoil(tables, index, short)[node]
+    given, part = compton_recoil(tables, index, short)[node]
     ours = tables.photon[index, node, WITH_COMPTON] - tables.photon[index, node, WITH_PAIR]
-    assert found / ours == pytest.approx(wanted / total, rel=1e-3)
+    assert given / ours == pytest.approx(wanted / total, rel=1e-3)
+    below = electrons_per_gram(of) * quad(integrand, limit, 1.0, (lambda recoil: 1.0,), epsrel=1e-6)[0]
+    assert part == pytest.approx(below / total, abs=1e-3)
+
+
+@pytest.mark.parametrize("short", [0.03, 0.0756, 0.1206, 0.16])
+def test_what_is_scored_along_the_way_is_what_is_left_out_at_collisions(tables, short):
+    """At energies between the nodes, those at which the fastest electron just ceases to be short among them."""
+    with_table, limits = with_short_electrons(tables, cuts(ALONG), 3.0)
+    assert limits.short > 0.0
+    recoil = compton_recoil(tables, 0, short)[None].astype(np.float32)
+    with_table = with_table._replace(recoil=recoil)
+    numbers = (np.arange(20_000) + 0.5) / 20_000
+    kink = 0.5 * (short + np.sqrt(short * (short + 2.0 * ELECTRON_MASS)))  # its fastest electron has `short`
+    for energy in (*(kink * np.array([0.99, 0.996, 1.0, 1.003, 1.01, 1.02])), 0.1111, 0.2454, 0.364):
+        index, inside = locate.py_func(np.float32(energy), PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
+        mean, attenuation = left_out(np.float32(energy), index, inside, with_table, numbers.astype(np.float32))
+        low, high = recoil[0, index, GIVEN], recoil[0, index + 1, GIVEN]
+        assert low + inside * (high - low) == pytest.approx(mean * attenuation, rel=1.5e-3), energy
+
+
+@numba.njit
+def left_out(energy, index, inside, tables, numbers):
+    """Mean energy of the Compton electrons that are short, and the attenuation, cm2/g, in the first medium."""
+    total = 0.0
+    for number in numbers:
+        if is_short(number, 0, index, inside, tables):
+            scattered, _ = sample_compton(energy, tables.compton, 0, index, inside, number)
+            total += energy - scattered
+    compton = column_at(tables.photon, 0, index, inside, WITH_COMPTON) - column_at(
+        tables.photon, 0, index, inside, WITH_PAIR
+    )
+    return total / len(numbers), compton
 
 
 @numba.njit
@@ -119,13 +153,13 @@ def test_a_flight_leaves_its_length_in_every_voxel(tables, energy):
     world = World(
         *(np.int32(n) for n in shape), *np.float32(1.0 / sides), np.float32(sides.min()), density.ravel(), media.ravel()
     )  # fmt: skip
-    with_table, limits = with_short_electrons(tables, cuts(ALONG), min(SIDES_MM))
+    with_table, limits = with_short_electrons(tables, cuts(ALONG), 0.2)
     index, inside = locate.py_func(np.float32(energy), PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
 
     def at(table):
         return table[:, index] + inside * (table[:, index + 1] - table[:, index])
 
-    mean = at(with_table.recoil).astype(float)
+    mean = at(with_table.recoil[:, :, GIVEN]).astype(float)
     if energy < float(limits.short):
         mean += energy * at(with_table.photon[:, :, PHOTOELECTRIC])
     axes = [(1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)]
@@ -176,7 +210,7 @@ def slab(**more):
     ("of", "metal"), [("Tc-99m", False), ("I-131", False), ("F-18", False), (photons_of("Lu-177"), True)]
 )
 def test_the_dose_is_that_of_collisions(of, metal):
-    """In every layer, and what escapes; each history balances whichever way it is scored."""
+    """In every layer, and what escapes; each history balances whichever way it is scored. Short is 0.1 of a side."""
     by_collisions = slab(nuclide=of, histories=1_000_000, seed=5, metal=metal)
     along = slab(nuclide=of, histories=1_000_000, seed=6, metal=metal, parameters=ALONG)
     for result in (by_collisions, along):
@@ -204,12 +238,15 @@ def test_the_bits_do_not_depend_on_threads():
 
 def test_point_kernels_have_no_track_lengths():
     with pytest.raises(ValueError, match="track_length"):
-        dose_point_kernel("Y-90", histories=1000, parameters=replace(TransportParameters(), track_length=True))
+        dose_point_kernel("Y-90", histories=1000, parameters=ALONG)
 
 
 def test_attenuation_is_above_what_short_electrons_take(tables):
     """Energy times attenuation is the most that a photon can give."""
-    with_table, limits = with_short_electrons(tables, cuts(ALONG), 3.0)
-    given = with_table.recoil + np.where(float(limits.short) > NODES, NODES, 0.0) * tables.photon[:, :, PHOTOELECTRIC]
+    with_table, limits = with_short_electrons(tables, cuts(ALONG), 0.3)
+    given = (
+        with_table.recoil[:, :, GIVEN]
+        + np.where(float(limits.short) > NODES, NODES, 0.0) * tables.photon[:, :, PHOTOELECTRIC]
+    )
     assert np.all(given > 0.0)
     assert np.all(given < NODES * tables.photon[:, :, TOTAL])

@@ -31,7 +31,7 @@ from mcdose.transport.tables import (
     WITH_COMPTON,
     WITH_PAIR,
 )
-from mcdose.transport.track_length import leave_along
+from mcdose.transport.track_length import is_short, leave_along
 
 LOWEST_PHOTON = 0.001  # MeV; below it a photon's energy stays where it is
 MANY_WAIT = 8  # particles on the stack; a photon that scatters then waits for its electron to be followed first
@@ -148,7 +148,7 @@ def arrive(
     next_u, next_v, next_w = turned(u, v, w, one_minus_cosine, turn)
     held -= quanta(scattered)
     fate = np.int32(MOVES)
-    if recoil < cuts.short:
+    if cuts.short > 0.0 and is_short(uniform(word_4), medium, index, inside, tables):
         return scattered, place, next_u, next_v, next_w, draw, fate, depth, escaped + held
     if not ends_here(recoil, place, density, medium, world, tables, cuts):
         word_1, _, _, _ = random_block(key, draw)

@@ -16,6 +16,8 @@ PHOTON_LAST = (PHOTON_HIGH - PHOTON_LOW) * 2**PHOTON_BITS - 1
 RANGE, VARIANCE, ADVANCE_FINE, ADVANCE_COARSE = 0, 1, 2, 3
 # Columns of `Tables.hard`
 KNOCK_ON, BREMSSTRAHLUNG, ANNIHILATION = 0, 1, 2
+# Columns of `Tables.recoil`: energy that Compton scattering gives them, MeV cm2/g, and the part of the scatterings
+GIVEN, PART = 0, 1
 # Columns of `Tables.photon`: each includes those before it; the last adds coherent scattering
 PHOTOELECTRIC, WITH_PAIR, WITH_COMPTON, TOTAL = 0, 1, 2, 3
 
@@ -36,8 +38,7 @@ class Tables(NamedTuple):
     photon_bound: Any  # (nodes,) no less than density times attenuation of any voxel, 1/cm
     compton: Any  # (media, nodes, n + 1) 1 - cos of incoherent scattering, see `physics.compton`
     form_factor: Any  # (media, n, 3) x^2, F^2 and its integral over x^2, see `physics.rayleigh`
-    recoil: Any  # (media, photon nodes) what Compton scattering gives short electrons [MeV cm2/g], see
-    # `transport.track_length`; without it one zero
+    recoil: Any  # (media, photon nodes, 2) of short electrons, see `transport.track_length`; one node without it
 
 
 class Cuts(NamedTuple):

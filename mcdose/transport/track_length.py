@@ -1,9 +1,11 @@
 """Photon dose by the track-length estimator: what a photon gives short electrons is scored along all of its way.
 
-An electron that a photon sets in motion is short if its energy is below `Cuts.short`; it stays where it is. Each flight
-leaves in every voxel that it crosses the mean energy that such electrons take on that path, whether the photon collides
-there or not; at a collision they then leave nothing. The mean is the same, the variance smaller. Other electrons are
-followed as always. Source: Williamson, Med. Phys. 14 (1987) 567.
+A photoelectron is short if its energy is below `Cuts.short`; a Compton electron if it is one of the part of the
+scatterings, those by the smallest angles, in which it is below that energy. Short electrons stay where they are. Each
+flight leaves in every voxel that it crosses the mean energy that they take on that path, whether the photon collides
+there or not; at a collision they then leave nothing. Other electrons are followed as always. So it is the kerma of
+short electrons that is scored, without bias.
+Source: Williamson, Med. Phys. 14 (1987) 567.
 
 In the balance of energy, what a photon left above what short electrons took from it counts as not having escaped: a
 history then balances exactly, and the mean of what escapes is right.
@@ -17,26 +19,32 @@ from mcdose.physics.lookup import column_at
 from mcdose.transport.geometry import cell
 from mcdose.transport.score import deposit, quanta
 from mcdose.transport.shells import Shells
-from mcdose.transport.tables import PHOTOELECTRIC
+from mcdose.transport.tables import GIVEN, PART, PHOTOELECTRIC
 from mcdose.transport.world import FAR
 
 
 @compiled
 def transferred(energy, medium, index, inside, tables, cuts):
     """Return what a photon gives short electrons, MeV cm2/g: Compton and, if they are short, photoelectrons."""
-    low = tables.recoil[medium, index]
-    mean = low + inside * (tables.recoil[medium, index + 1] - low)
+    mean = column_at(tables.recoil, medium, index, inside, GIVEN)
     if energy < cuts.short:
         mean += energy * column_at(tables.photon, medium, index, inside, PHOTOELECTRIC)
     return mean
 
 
 @compiled
+def is_short(uniform_1, medium, index, inside, tables):
+    """Tell whether the Compton electron of a `sample_compton` by `uniform_1` is short: it grows with that number."""
+    return uniform_1 < column_at(tables.recoil, medium, index, inside, PART)
+
+
+@compiled
 def _to_first_face(offset, cosine, inverse):
     """Return the distance [cm] to the first face along one axis, and from face to face."""
     rate = abs(cosine) * inverse
-    apart = 1.0 / rate if rate * FAR > 1.0 else FAR
-    return (1.0 - offset if cosine > 0.0 else offset) * apart, apart
+    if rate * FAR <= 1.0:
+        return FAR, FAR
+    return (1.0 - offset if cosine > 0.0 else offset) / rate, 1.0 / rate
 
 
 @compiled

@@ -95,7 +95,7 @@ def run(histories: int, seed: int, threads: int | None = None) -> Outcome:
     for number, (way, geometry, name) in enumerate(product(WAYS, GEOMETRIES, NUCLIDES)):
         photons_only = way != "decay"
         of = only(name, PHOTONS) if photons_only else nuclide(name)
-        parameters = TransportParameters(track_length=way == "photons by track lengths")
+        parameters = TransportParameters(track_length=0.1 if way == "photons by track lengths" else 0.0)
         results.append(simulate(of, geometry, parameters, histories, seed + number, threads))
         values, errors = energies(results[-1], geometry)
         judges, spreads = reference(geometry, name, photons_only)
