@@ -14,7 +14,9 @@ from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 
 ENERGY_CELLS = 4096  # quantiles of a spectrum; linear between them the mean of Y-90 is 5e-6 high
 ONE = 1 << 31  # the certain event
-MOST_STAYS_MEV = 16.0  # that a history stands for: 2^24 histories of a batch in one voxel are then below 2^31 MeV
+MOST_STAYS_MEV = (
+    16.0  # that a history stands for: 2^24 histories of a batch in one voxel are then 2^28 MeV, of the 2^31 of an int64
+)
 
 
 class EmissionTable(NamedTuple):

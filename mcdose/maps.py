@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from mcdose.constants import GY_PER_MEV_PER_G
 from mcdose.jit import compiled, launcher
 from mcdose.problem import TARGET_ABOVE, Problem
-from mcdose.tally import Tally, voxel_energy, voxel_variance
+from mcdose.tally import SQUARE_SHIFT, Tally, voxel_energy, voxel_variance
 
+SQUARE_UNIT_MEV = np.float64(2.0 ** (SQUARE_SHIFT - 32))  # of the energies whose squares are summed
 SLICE = 1 << 16  # voxels of which sums of real numbers are taken at a time: the same for any number of threads
 
 
@@ -76,10 +77,17 @@ def voxel_dose(sums, voxels, voxel, per_history):  # type: ignore[no-untyped-def
 
 @compiled
 def voxel_error(sums, voxels, voxel, ratio, batches):  # type: ignore[no-untyped-def]
-    """Return the relative standard error of a voxel, float32; NaN where no dose is reported or nothing was scored."""
+    """Return the relative standard error of a voxel, float32.
+
+    NaN where no dose is reported, and where nothing was scored but what stays by activity (`mcdose.staying`): batches
+    then differ by no more than the rounding of their squares.
+    """
     if not gy_per_mev(voxels, voxel) > np.float64(0.0):
         return np.float32(np.nan)
-    return np.float32(math.sqrt(voxel_variance(sums, voxel, ratio, batches)))
+    variance = voxel_variance(sums, voxel, ratio, batches)
+    if variance * np.float64(batches - 1) * voxel_energy(sums, voxel) <= np.float64(batches) * SQUARE_UNIT_MEV:
+        return np.float32(np.nan)
+    return np.float32(math.sqrt(variance))
 
 
 @launcher

@@ -29,7 +29,7 @@ from mcdose.regions import Region, empty_regions
 from mcdose.result import DoseResult, RegionDose, RunState
 from mcdose.short_electrons import with_short_electrons
 from mcdose.source_tables import build_source
-from mcdose.staying import staying_quanta
+from mcdose.staying import staying_of
 from mcdose.tally import Tally
 from mcdose.transport.world import World
 
@@ -191,7 +191,7 @@ def work_of(
         voxels_of(problem, scale),
         tuple(regions.values()),
         unit,
-        staying_quanta(problem, table),
+        staying_of(problem, table),
     )
 
 

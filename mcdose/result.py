@@ -52,7 +52,8 @@ class DoseResult:
     Parameters
     ----------
     dose_gy : (nz, ny, nx) float32, Gy; 0 below the density floor; NumPy or CuPy as the activity was
-    relative_uncertainty : (nz, ny, nx) float32, one sigma; NaN where nothing was scored; None for methods without noise
+    relative_uncertainty : (nz, ny, nx) float32, one sigma; NaN where nothing was scored, or nothing but alphas and what
+        else stays by activity; None for methods without noise
     method, device, seed : as used
     histories : histories simulated (0 for methods without)
     seconds : wall time of the run, compiling left out

@@ -19,8 +19,9 @@ FIXED = 8 * 2**20  # bytes that do not grow with the grid: tables of the media, 
 
 @pytest.fixture(scope="module", autouse=True)
 def _loaded():
-    """Import and load the compiled code first: that takes some 60 MB of Python once, whatever the grid."""
+    """Import and load compiled code and the tables of all media first: they take some 70 MB once, whatever the grid."""
     mcdose.absorbed_dose(np.ones((2, 2, 2)), (2.0, 2.0, 2.0), histories=100_000, target_uncertainty=0.5)
+    mcdose.absorbed_dose(np.ones((2, 2, 2)), (2.0, 2.0, 2.0), ct_hu=np.full((2, 2, 2), 40, np.int16), histories=1)
 
 
 def peak_and_kept(**arguments):
@@ -39,6 +40,7 @@ def peak_and_kept(**arguments):
 
 WORLDS = {
     "one medium": lambda: {},
+    "alphas and photons": lambda: {"nuclide": "At-211"},
     "density": lambda: {"density_g_cm3": np.full((SIDE,) * 3, 1.04, np.float32)},
     "density and media": lambda: {
         "density_g_cm3": np.full((SIDE,) * 3, 1.04),

@@ -29,7 +29,9 @@ from mcdose.transport.stack import DEPTH, INTEGERS, REALS, Stack
 
 log = logging.getLogger("mcdose")
 
-CHUNK = 1024  # histories a thread takes at a time: a millisecond at most
+CHUNK = 1024  # histories that a thread takes at a time, at most: a millisecond
+FEWEST = 64  # at least: the photons of a chunk take turns
+CHUNKS_A_THREAD = 8  # of a batch: at its end threads wait for the last ones
 
 
 @launcher
@@ -86,8 +88,10 @@ class CpuEngine:
 
     def run(self, first: int, count: int) -> None:
         """Follow `count` histories from `first` and add them to the sums."""
-        chunks = iter(range(first, first + count, CHUNK))
-        futures = [self._pool.submit(self._take, chunks, first + count) for _ in range(min(self._threads, count))]
+        size = min(CHUNK, max(FEWEST, count // (CHUNKS_A_THREAD * self._threads)))
+        chunks = iter(range(first, first + count, size))
+        end = first + count
+        futures = [self._pool.submit(self._take, chunks, size, end) for _ in range(min(self._threads, count))]
         try:
             for future in futures:
                 self._account += future.result()
@@ -103,11 +107,11 @@ class CpuEngine:
         self._over_slices(lambda start, stop: self._tally.flush(self._batch, count, start, stop))
         self._tally.count(count)
 
-    def _take(self, chunks: Iterator[int], end: int) -> NDArray[np.object_]:
+    def _take(self, chunks: Iterator[int], size: int, end: int) -> NDArray[np.object_]:
         """Take chunks until none are left (`next` on a range iterator is atomic); return their account."""
         stack, slots, account = new_workspace()
         for first in chunks:
-            self._follow(first, min(CHUNK, end - first), stack, slots, account)
+            self._follow(first, min(size, end - first), stack, slots, account)
         return account.astype(object)
 
     def _follow(self, first: int, count: int, stack: Stack, slots: Slots, account: NDArray[np.int64]) -> None:

@@ -28,6 +28,7 @@ from mcdose.engine.cuda_sizes import BLOCKS_PER_PROCESSOR, LANES, REGION_BLOCKS,
 from mcdose.engine.work import ACCOUNT, Engine, Outcome, Work, outcome
 from mcdose.fault import added
 from mcdose.regions import Region
+from mcdose.staying import quanta_on_gpu
 from mcdose.tally import BYTES
 from mcdose.transport.score import FAULTS, Scores
 from mcdose.transport.stack import INTEGERS, REALS
@@ -74,7 +75,7 @@ class CudaEngine:
             self._seed = np.uint64(work.seed)
             world = to_device(work.world)
             self._voxels = to_device(work.voxels._replace(density=world.density, medium=world.medium))
-            self._staying = to_device(work.staying)
+            self._staying = None if work.staying is None else quanta_on_gpu(work.staying)
             self._regions: Any = _joined(work.regions)
             self._totals = [region.total for region in work.regions]
             self.tally = GpuTally(number, voxels, work.unit)  # the sums so far

@@ -21,7 +21,7 @@ from mcdose.jit import compiled, cuda_launcher
 from mcdose.maps import gy_per_mev, voxel_dose, voxel_error
 from mcdose.physics.random import Key
 from mcdose.source_tables import line_words
-from mcdose.staying import leave_in_voxel
+from mcdose.staying import left_by
 from mcdose.tally import flush_voxel, voxel_variance
 from mcdose.transport.electron import FLIGHT_LIMIT as ELECTRON_FLIGHT_LIMIT
 from mcdose.transport.electron import electron_flight, electron_that_moves, finish
@@ -176,8 +176,11 @@ def leave(batch, quanta, count, accounts):  # type: ignore[no-untyped-def]
     """Add to a batch what `count` (float64) histories leave where the decays are, and to `accounts` their sum."""
     total = np.int64(0)
     for voxel in range(cuda.grid(1), batch.shape[0], cuda.gridsize(1)):
-        total += leave_in_voxel(batch, voxel, quanta, count)
-    cuda.atomic.add(accounts, (0, EMITTED), total)
+        amount = left_by(quanta[voxel], count)
+        batch[voxel] += amount
+        total += amount
+    if total != 0:
+        cuda.atomic.add(accounts, (cuda.blockIdx.x % accounts.shape[0], EMITTED), total)
 
 
 @cuda_launcher

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mcdose.fault import Fault
 from mcdose.maps import Voxels
 from mcdose.regions import Region
+from mcdose.staying import Staying
 from mcdose.tally import Tally
 from mcdose.transport.score import FLIGHT_LIMIT_REACHED, STACK_FULL
 from mcdose.transport.tables import Cuts, Tables
@@ -31,7 +32,7 @@ class Work:
     voxels : what turns energy into dose
     regions : whose mean dose of each batch is wanted
     unit : the tally's `batch_histories`
-    staying : quanta that a history leaves in each voxel where the decay is, or None, see `mcdose.staying`
+    staying : what histories leave where the decays are, or None
     """
 
     seed: int
@@ -42,7 +43,7 @@ class Work:
     voxels: Voxels
     regions: tuple[Region, ...]
     unit: int
-    staying: Any
+    staying: Staying | None
 
 
 @dataclass(frozen=True, eq=False)

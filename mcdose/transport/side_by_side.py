@@ -3,7 +3,7 @@
 A photon's flight ends in a voxel far from where it began, and what is read there has to come from memory: a fifth of a
 photon's time was spent waiting for it. So a photon that knows where it collides asks for that memory and waits in a
 slot while the others have their turns. Every particle has a random stream of its own: the dose has the same bits as
-if each history were followed to its end (`transport.history.follow`).
+if each history were followed to its end (`transport.history.follow`), unless the stack fills.
 """
 
 from typing import Any, NamedTuple

@@ -29,7 +29,7 @@ class Source(NamedTuple):
     rows: Any  # (nz ny,) uint32, cumulative within each slab
     voxels: Any  # (nz ny nx,) uint32, cumulative within each row
     chances: Any  # (m,) uint32, cumulative probability of the emissions, 2^31 at the end
-    kinds: Any  # (m,) int32, `transport.stack.ELECTRON`, PHOTON, POSITRON or LOCAL
+    kinds: Any  # (m,) int32, `transport.stack.ELECTRON`, PHOTON, POSITRON or NOTHING
     lines: Any  # (m,) float32, MeV; negative for a spectrum: -1 the first, -2 the second
     energies: Any  # (spectra, n + 1) float32, MeV at equal cumulative probability
     stays: np.float32 = np.float32(0.0)  # MeV that every history leaves where it starts, see `mcdose.staying`

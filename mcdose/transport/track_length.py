@@ -4,7 +4,7 @@ A photoelectron is short if its energy is below `Cuts.short`; a Compton electron
 scatterings, those by the smallest angles, in which it is below that energy. Short electrons stay where they are. Each
 flight leaves in every voxel that it crosses the mean energy that they take on that path, whether the photon collides
 there or not; at a collision they then leave nothing. Other electrons are followed as always. So it is the kerma of
-short electrons that is scored, without bias.
+short electrons that is scored.
 Source: Williamson, Med. Phys. 14 (1987) 567.
 
 In the balance of energy, what a photon left above what short electrons took from it counts as not having escaped: a
