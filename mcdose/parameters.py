@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcdose.arguments import number
+
 
 @dataclass(frozen=True)
 class TransportParameters:
@@ -30,8 +32,8 @@ class TransportParameters:
 
     Raises
     ------
-    ValueError
-        A value out of its range.
+    ValueError, TypeError
+        A value out of its range, or none.
     """
 
     delta_cut_mev: float = 0.1
@@ -58,5 +60,5 @@ class TransportParameters:
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if not low <= number(name, value) <= high:
                 raise ValueError(f"{name} must lie within {low} to {high}, got {value!r}")

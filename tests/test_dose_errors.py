@@ -171,11 +171,19 @@ def test_unknown_argument_is_a_type_error():
         ("step_fine", 0.0),
         ("step_coarse", 0.5),
         ("stop", float("nan")),
+        ("stop_inside", 1.1),
+        ("track_length", 0.6),
     ],
 )
 def test_parameters_out_of_range(field, value):
     """Trap: the residual-range cut is floored (`lowest_mev`), 10 keV by default, and never below the tables."""
     with pytest.raises(ValueError, match=f"{field} must lie within .* got {value}"):
+        mcdose.TransportParameters(**{field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), [("track_length", True), ("stop", "0.1"), ("coarse", None)])
+def test_parameters_that_are_no_numbers(field, value):
+    with pytest.raises(TypeError, match=f"{field} must be a number, got {value!r}"):
         mcdose.TransportParameters(**{field: value})
 
 
