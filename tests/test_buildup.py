@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from validation.absorbed_fractions import published
+from mcdose.constants import MEV_TO_JOULE
+from mcdose.media import medium
+from mcdose.parameters import TransportParameters
+from mcdose.physics.lookup import energy_grid
+from mcdose.physics_tables import build
+from mcdose.short_electrons import compton_recoil
+from mcdose.transport.tables import GIVEN, PHOTOELECTRIC, PHOTON_BITS, PHOTON_HIGH, PHOTON_LOW
+from validation import buildup as published
 from validation.tables import read_table
 
-ROWS = read_table(published.Path(published.__file__).with_name("buildup.csv"))
+ROWS = read_table(published.TABLE)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["energy_mev"] for row in ROWS])
@@ -35,5 +42,20 @@ def test_without_buildup_the_fraction_is_in_closed_form(monkeypatch):
     assert published.absorbed_fraction(0.3, radius, True) == pytest.approx(mu_en / mu * (1.0 - escape), rel=1e-5)
 
 
-def test_mu_en_is_that_of_the_tables():
-    assert published.energy_left(0.4, np.array([1e-6]))[0] == pytest.approx(0.03279, rel=1e-4)
+def test_mu_en_is_what_our_tables_transfer():
+    """Compton and photoelectrons of water; radiation of the electrons makes 0.2 % of it at 1 MeV."""
+    tables = build([medium("water")], [1.0], TransportParameters())
+    nodes = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
+    transfer = compton_recoil(tables, 0, 10.0)[:, GIVEN] / nodes + tables.photon[0, :, PHOTOELECTRIC]
+    for row in ROWS:
+        ours = np.exp(np.interp(np.log(float(row["energy_mev"])), np.log(nodes), np.log(transfer)))
+        assert float(row["mu_en_cm2_g"]) == pytest.approx(ours, rel=3e-3)
+
+
+def test_s_values_far_away_are_those_of_points():
+    """From voxel to voxel 20 sides away: the kernel at the distance of their middles, within the spread of theirs."""
+    side_cm, apart = 0.2, 20
+    distance = side_cm * apart * np.sqrt(3.0)
+    kernel = published.energy_left(0.364, np.array([distance]))[0] / (4.0 * np.pi * distance**2) * 0.364
+    found = published.s_value([(0.364, 1.0), (0.02, 1.0)], 10.0 * side_cm, (apart, apart, apart), 1.0)
+    assert found == pytest.approx(kernel * MEV_TO_JOULE * 1e12, rel=2e-3)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose import PointKernel, absorbed_dose, dose_point_kernel
-from validation.absorbed_fractions.published import absorbed_fraction, energy_left
+from validation.buildup import absorbed_fraction, energy_left
 from validation.emissions import one_photon
 from validation.outcome import Outcome, Row, load_case
 from validation.penelope_emissions import BALL_DENSITY, BALL_GRAMS, BALL_MEDIUM, ball_radius_cm
