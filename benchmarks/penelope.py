@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.problem import VOXEL_MM, VOXELS
 from mcdose import TransportParameters
-from mcdose.electron_data import csda_range
+from mcdose.electron_data import energy_of_range
 from validation.penelope import LISTED, SOURCE, listed_medium, write_spectrum
 
 WATER = "water-icru90"
@@ -83,9 +83,7 @@ def penelope_is_here() -> bool:
 
 def same_cut() -> float:
     """Return the energy [eV] at which mcdose leaves an electron of 1 g/cm3 of water wherever it is in these voxels."""
-    energies = np.geomspace(0.001, 1.0, 500)
-    reach = csda_range(listed_medium(WATER), energies)
-    return round(1e6 * float(np.interp(TransportParameters().stop * VOXEL_MM / 10.0, reach, energies)))
+    return round(1e6 * energy_of_range(listed_medium(WATER), TransportParameters().stop * VOXEL_MM / 10.0))
 
 
 def prepare(density_factor: float) -> None:

@@ -407,3 +407,9 @@ def csda_range(medium: Medium, energy_mev: ArrayLike, charge: int = -1) -> Float
     power = total_stopping_power(medium, grid, charge)
     antiderivative = CubicSpline(log_energy, grid / power).antiderivative()
     return np.asarray(antiderivative(np.log(energy)) + 0.5 * LOWEST_MEV / power[0])
+
+
+def energy_of_range(medium: Medium, range_g_cm2: float) -> float:
+    """Return the energy [MeV] of electrons of a CSDA range, 0 below that of 1 keV; at most 1 MeV."""
+    energies = np.geomspace(LOWEST_MEV, 1.0, 500)
+    return float(np.interp(range_g_cm2, csda_range(medium, energies), energies, left=0.0))

@@ -14,9 +14,8 @@ from mcdose.transport.stack import ELECTRON, NOTHING, PHOTON, POSITRON
 
 ENERGY_CELLS = 4096  # quantiles of a spectrum; linear between them the mean of Y-90 is 5e-6 high
 ONE = 1 << 31  # the certain event
-MOST_STAYS_MEV = (
-    16.0  # that a history stands for: 2^24 histories of a batch in one voxel are then 2^28 MeV, of the 2^31 of an int64
-)
+# That a history stands for: 2^24 histories of a batch in one voxel are then 2^28 MeV, of the 2^31 of an int64.
+MOST_STAYS_MEV = 16.0
 
 
 class EmissionTable(NamedTuple):
@@ -48,7 +47,7 @@ class EmissionTable(NamedTuple):
     @property
     def fields(self) -> tuple[Any, ...]:
         """What the transport reads, in the order of its fields."""
-        return self[:5]
+        return self[:4]
 
 
 @lru_cache(maxsize=32)
@@ -96,13 +95,11 @@ def _table(
     electron_mev: float,
     highest_mev: float,
 ) -> EmissionTable:
-    kinds, lines, counts = (np.array(column) for column in zip(*rows, strict=True))
-    per_decay = float(counts.sum())
-    missing = stays / MOST_STAYS_MEV - per_decay
+    missing = stays / MOST_STAYS_MEV - sum(count for _, _, count in rows)
     if missing > 0.0:  # hardly anything moves: some histories move nothing
         rows = [*rows, (NOTHING, 0.0, missing)]
-        kinds, lines, counts = (np.array(column) for column in zip(*rows, strict=True))
-        per_decay = float(counts.sum())
+    kinds, lines, counts = (np.array(column) for column in zip(*rows, strict=True))
+    per_decay = float(counts.sum())
     chances = np.rint(np.cumsum(counts) / per_decay * ONE).astype(np.int64)
     chances[-1] = ONE
     if abs(per_decay - 1.0) < 1e-6:  # one electron: the integral of a spectrum is rounded

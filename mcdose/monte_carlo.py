@@ -316,7 +316,7 @@ def _fingerprint(
     regions: dict[str, Region],
 ) -> str:
     """Return a hash of everything but the range of histories that the sums depend on."""
-    emitted = [field.tobytes() for field in table.fields]
+    emitted = [field.tobytes() for field in (*table.fields, table.stays)]
     about = (problem.voxel_mm, problem.shape, problem.media, emitted, seed, parameters, scale.floor)
     arrays: list[Any] = [problem.tia_bq_s, problem.density, problem.medium_index]
     for region in regions.values():

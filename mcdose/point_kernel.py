@@ -189,7 +189,7 @@ def _simulate(
     from mcdose.monte_carlo import batches, says_stop
     from mcdose.physics_tables import build, cuts
     from mcdose.tally import Tally
-    from mcdose.transport.score import FAULTS
+    from mcdose.transport.score import FAULTS, quanta
     from mcdose.transport.shells import Shells
     from mcdose.transport.source import PointSource
 
@@ -211,6 +211,7 @@ def _simulate(
     parts = np.zeros((PARTS, shells), np.int64)  # room for 2^31 MeV
     part_histories = np.zeros(PARTS, np.int64)
     total = np.zeros(ACCOUNT, object)
+    staying = int(quanta(table.stays))  # of a history, where the decay is
     fault_sums = np.zeros(FAULTS, np.int64)
     rows = open_rows(devices, threads, work)
     rows.prepare()
@@ -218,6 +219,8 @@ def _simulate(
         raise Cancelled("cancelled before the first batch")
     with closing(rows.run(batches(first_history, histories, BATCH, BATCH))) as done:
         for first, count, row, account, faults in done:
+            row[0] += count * staying
+            total[EMITTED] += count * staying
             part = first // BATCH % PARTS
             parts[part] += row
             part_histories[part] += count

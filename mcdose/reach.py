@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mcdose.media import Medium, medium
 from mcdose.nuclides import Nuclide
 from mcdose.parameters import TransportParameters
@@ -30,11 +28,10 @@ def least_moving_mev(shortest_mm: float, parameters: TransportParameters) -> flo
     Its range in lung is then below `stop` of the shortest side of a voxel, or its energy is below `lowest_mev`,
     whichever is less. (In air it would reach farther.)
     """
-    from mcdose.electron_data import LOWEST_MEV, csda_range
+    from mcdose.electron_data import energy_of_range
 
-    energies = np.geomspace(LOWEST_MEV, parameters.lowest_mev, 64)
-    reach = csda_range(medium("water"), energies) / LUNG_G_CM3
-    return float(np.interp(parameters.stop * shortest_mm / 10.0, reach, energies, left=0.0))
+    stopping = energy_of_range(medium("water"), parameters.stop * shortest_mm / 10.0 * LUNG_G_CM3)
+    return min(stopping, parameters.lowest_mev)
 
 
 def photon_fraction(nuclide: Nuclide) -> float:

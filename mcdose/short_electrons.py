@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcdose.constants import ELECTRON_MASS
-from mcdose.electron_data import csda_range
+from mcdose.electron_data import energy_of_range
 from mcdose.media import medium
 from mcdose.physics.lookup import energy_grid
 from mcdose.transport.tables import (
-    ELECTRON_BITS,
-    ELECTRON_LOW,
     PHOTON_BITS,
     PHOTON_HIGH,
     PHOTON_LOW,
@@ -27,9 +25,7 @@ _ANGLES = 1024  # points of a quadrature over Compton angles
 
 def short_electrons_mev(range_mm: float) -> float:
     """Return the energy [MeV] of electrons of a range in water, at most `HIGHEST_MEV`."""
-    energies = energy_grid(ELECTRON_LOW, 0, ELECTRON_BITS)
-    reach = csda_range(medium("water"), energies)
-    return float(min(np.interp(range_mm / 10.0, reach, energies, left=0.0), HIGHEST_MEV))
+    return min(energy_of_range(medium("water"), range_mm / 10.0), HIGHEST_MEV)
 
 
 def with_short_electrons(tables: Tables, cuts: Cuts, range_mm: float) -> tuple[Tables, Cuts]:

@@ -54,7 +54,7 @@ def build_source(tia_bq_s: Any, table: EmissionTable) -> Source:
     if on_gpu(tia_bq_s):
         from mcdose.engine.cuda_arrays import words_on_gpu
 
-        return Source(*words_on_gpu(tia_bq_s), *table.fields[:-1])
+        return Source(*words_on_gpu(tia_bq_s), *table.fields)
     nz, ny, nx = tia_bq_s.shape
     voxels = np.empty((nz * ny, nx), np.uint32)
     rows = np.empty((nz, ny), np.uint32)
@@ -66,4 +66,4 @@ def build_source(tia_bq_s: Any, table: EmissionTable) -> Source:
         _lines(np.ascontiguousarray(tia_bq_s[z], np.float64), voxels[part], row_sums[part])
     _lines(row_sums.reshape(nz, ny), rows, slab_sums)
     _lines(slab_sums.reshape(1, nz), slabs, np.empty(1))
-    return Source(slabs.ravel(), rows.ravel(), voxels.ravel(), *table.fields[:-1])
+    return Source(slabs.ravel(), rows.ravel(), voxels.ravel(), *table.fields)

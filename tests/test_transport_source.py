@@ -39,7 +39,6 @@ EMITTED = (  # electrons of that spectrum, nothing else
     np.array([ELECTRON], np.int32),
     np.array([-1.0], np.float32),
     ENERGIES[None],
-    np.float32(0.0),
 )
 ALL_ONES = 0xFFFFFFFF
 

@@ -108,7 +108,7 @@ def transport(seed, first, count, handed, resumed, source, world, tables, cuts, 
                     depth = np.int32(1)
                 else:
                     history = first + np.uint64(offset)
-                    depth, emitted = begin(seed, history, source, world, scores, stack)
+                    depth, emitted = begin(seed, history, source, world, stack)
                     cuda.atomic.add(accounts, (row, EMITTED), emitted)
                     cuda.atomic.add(accounts, (row, FOLLOWED), 1)
             if room > 0 and stack.integers[depth - 1, 0] == PHOTON:

@@ -12,9 +12,8 @@ from mcdose.constants import ELECTRON_MASS
 from mcdose.jit import compiled, inlined
 from mcdose.physics.random import Key
 from mcdose.transport.electron import slow_down
-from mcdose.transport.geometry import cell
 from mcdose.transport.photon import fly
-from mcdose.transport.score import deposit, quanta
+from mcdose.transport.score import quanta
 from mcdose.transport.source import aim, decay
 from mcdose.transport.stack import NOTHING, PHOTON, POSITRON, pop, push
 
@@ -30,27 +29,24 @@ class Account(NamedTuple):
 
 
 @inlined
-def start(seed, history, aimed, source, world, scores):
+def start(seed, history, aimed, source, world):
     """Emit a particle; return what `transport.source.decay` does, and the quanta emitted.
 
-    A positron brings its own and an electron's rest energy. What stays where it is (alphas, recoils) is
-    deposited by every history of a point source; in voxels it is left by the activity, see `mcdose.staying`.
+    A positron brings its own and an electron's rest energy. What stays where the decay is (alphas, recoils) is none of
+    the history's: it is left once a batch, see `mcdose.staying` and `mcdose.point_kernel`.
     """
     kind, energy, place, u, v, w = decay(source, world, Key(seed, history, np.uint32(0)), aimed)
     emitted = quanta(energy)
-    if source.stays > 0.0:
-        deposit(scores, cell(world, place), quanta(source.stays))
-        emitted += quanta(source.stays)
     if kind == POSITRON:
         emitted += np.int64(2) * quanta(ELECTRON_MASS)
     return kind, energy, place, u, v, w, emitted
 
 
 @inlined
-def begin(seed, history, source, world, scores, stack):
+def begin(seed, history, source, world, stack):
     """Put an emission on the empty stack; return the stack's depth and the quanta emitted."""
     aimed = aim(source, world, Key(seed, history, np.uint32(0)))
-    kind, energy, place, u, v, w, emitted = start(seed, history, aimed, source, world, scores)
+    kind, energy, place, u, v, w, emitted = start(seed, history, aimed, source, world)
     return push(stack, np.int32(0), kind, energy, place, u, v, w, FIRST_STREAM), emitted
 
 
@@ -78,7 +74,7 @@ def follow_last(seed, history, world, tables, cuts, scores, stack, depth):
 @compiled
 def follow(seed, history, source, world, tables, cuts, scores, stack):
     """Follow one emission until nothing moves; add what it deposits to `scores`; return its `Account`."""
-    depth, emitted = begin(seed, history, source, world, scores, stack)
+    depth, emitted = begin(seed, history, source, world, stack)
     escaped = np.int64(0)
     flights = np.int64(0)
     while depth > 0:

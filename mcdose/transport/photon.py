@@ -93,7 +93,6 @@ def arrive(
     held = quanta(energy)
     index, inside = locate(energy, PHOTON_LOW, PHOTON_BITS, PHOTON_LAST)
     voxel = cell(world, place)
-    expect(scores.energy, voxel)
     medium = np.int32(world.medium[voxel])
     density = world.density[voxel]
     chosen = uniform(word_2) * bound / max(density, 1.0e-12)
@@ -185,6 +184,7 @@ def photon_flight(energy, place, u, v, w, draw, world, tables, cuts, scores, sta
     )
     if fate == GONE:
         return energy, place, u, v, w, draw, fate, depth, escaped
+    expect(scores.energy, cell(world, place))
     return arrive(
         energy, place, u, v, w, draw, bound, word_2, word_3, word_4, escaped, world, tables, cuts, scores, stack, depth,
         key,

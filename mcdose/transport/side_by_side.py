@@ -21,15 +21,15 @@ from mcdose.transport.stack import GONE, MOVES, PHOTON, push
 from mcdose.transport.world import Place
 
 SLOTS = 16
-SLOT_WORDS, SLOT_REALS = 9, 8
+SLOT_WORDS, SLOT_REALS = 8, 8
 
 
 class Slots(NamedTuple):
-    """Photons that wait for the memory of the voxel where they collide."""
+    """Photons of decays that wait for the memory of the voxel where they collide."""
 
     histories: Any  # (SLOTS,) uint64
     escaped: Any  # (SLOTS,) int64, quanta of the flight
-    words: Any  # (SLOTS, SLOT_WORDS) uint32: z, y, x, stream, draw, three random words, flights
+    words: Any  # (SLOTS, SLOT_WORDS) uint32: z, y, x, draw, flights, three random words
     reals: Any  # (SLOTS, SLOT_REALS) float32: offsets z, y, x, energy, direction, bound
 
 
@@ -44,10 +44,10 @@ def new_slots() -> Slots:
 
 
 @inlined
-def set_out(slots, slot, history, stream, energy, place, u, v, w, draw, flights, seed, world, tables, cuts, scores):
+def set_out(slots, slot, history, energy, place, u, v, w, draw, flights, seed, world, tables, cuts, scores):
     """Start a photon's flight, and put it in a slot; return whether it waits there, and otherwise what escaped."""
     place, fate, escaped, bound, word_2, word_3, word_4, draw = depart(
-        energy, place, u, v, w, draw, world, tables, cuts, scores, Key(seed, history, stream)
+        energy, place, u, v, w, draw, world, tables, cuts, scores, Key(seed, history, FIRST_STREAM)
     )
     if fate == GONE:
         return False, escaped
@@ -59,8 +59,8 @@ def set_out(slots, slot, history, stream, energy, place, u, v, w, draw, flights,
     slots.escaped[slot] = escaped
     words, reals = slots.words[slot], slots.reals[slot]
     words[0], words[1], words[2] = np.uint32(place.z), np.uint32(place.y), np.uint32(place.x)
-    words[3], words[4], words[5], words[6], words[7] = stream, np.uint32(draw), word_2, word_3, word_4
-    words[8] = np.uint32(flights)
+    words[3], words[4] = np.uint32(draw), np.uint32(flights)
+    words[5], words[6], words[7] = word_2, word_3, word_4
     reals[0], reals[1], reals[2] = place.offset_z, place.offset_y, place.offset_x
     reals[3], reals[4], reals[5], reals[6], reals[7] = energy, u, v, w, bound
     return True, np.int64(0)
@@ -82,11 +82,11 @@ def follow_side_by_side(seed, first, count, source, world, tables, cuts, scores,
             here = aimed
             aimed = aim(source, world, Key(seed, history + np.uint64(1), np.uint32(0)))
             expect_row(source, world, aimed)
-            kind, energy, place, u, v, w, brought = start(seed, history, here, source, world, scores)
+            kind, energy, place, u, v, w, brought = start(seed, history, here, source, world)
             emitted += brought
             if kind == PHOTON:
                 waits, out = set_out(
-                    slots, waiting, history, FIRST_STREAM, energy, place, u, v, w, 0, 1, seed, world, tables, cuts,
+                    slots, waiting, history, energy, place, u, v, w, 0, 1, seed, world, tables, cuts,
                     scores,
                 )  # fmt: skip
                 escaped += out
@@ -104,11 +104,10 @@ def follow_side_by_side(seed, first, count, source, world, tables, cuts, scores,
             history = slots.histories[slot]
             words, reals = slots.words[slot], slots.reals[slot]
             place = Place(np.int32(words[0]), np.int32(words[1]), np.int32(words[2]), reals[0], reals[1], reals[2])
-            stream, draw = words[3], np.int64(words[4])
-            passed = np.int64(words[8])
+            draw, passed = np.int64(words[3]), np.int64(words[4])
             energy, place, u, v, w, draw, fate, depth, out = arrive(
                 reals[3], place, reals[4], reals[5], reals[6], draw, reals[7], words[5], words[6], words[7],
-                slots.escaped[slot], world, tables, cuts, scores, stack, np.int32(0), Key(seed, history, stream),
+                slots.escaped[slot], world, tables, cuts, scores, stack, np.int32(0), Key(seed, history, FIRST_STREAM),
             )  # fmt: skip
             escaped += out
             while depth > 0:
@@ -121,7 +120,7 @@ def follow_side_by_side(seed, first, count, source, world, tables, cuts, scores,
                     lose(energy, place, world, scores)
                 else:
                     waits, out = set_out(
-                        slots, slot, history, stream, energy, place, u, v, w, draw, passed + 1, seed, world, tables,
+                        slots, slot, history, energy, place, u, v, w, draw, passed + 1, seed, world, tables,
                         cuts, scores,
                     )  # fmt: skip
                     escaped += out

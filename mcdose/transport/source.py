@@ -32,7 +32,6 @@ class Source(NamedTuple):
     kinds: Any  # (m,) int32, `transport.stack.ELECTRON`, PHOTON, POSITRON or NOTHING
     lines: Any  # (m,) float32, MeV; negative for a spectrum: -1 the first, -2 the second
     energies: Any  # (spectra, n + 1) float32, MeV at equal cumulative probability
-    stays: np.float32 = np.float32(0.0)  # MeV that every history leaves where it starts, see `mcdose.staying`
 
 
 class PointSource(NamedTuple):
@@ -42,7 +41,6 @@ class PointSource(NamedTuple):
     kinds: Any
     lines: Any
     energies: Any
-    stays: np.float32
 
 
 @compiled
@@ -130,9 +128,8 @@ def aim_at_row(source, world, key):
 
 @compiled
 def aim_at_centre(source, shells, key):
-    """Return the words of a start at the centre."""
-    _, _, word_3, word_4 = random_block(key, 0)
-    return Aim(np.int32(0), np.int32(0), word_3, word_4)
+    """Return an `Aim` that nothing was drawn for: there is one place."""
+    return Aim(np.int32(0), np.int32(0), np.uint32(0), np.uint32(0))
 
 
 @compiled
@@ -184,9 +181,9 @@ def decay_in_voxel(source, world, key, aimed):
 @compiled
 def decay_at_centre(source, shells, key, aimed):
     """Start a history at the centre of the shells, isotropic; returns what `decay_in_voxel` does."""
-    word_1, word_2, _, _ = random_block(key, 0)
+    word_1, word_2, word_3, word_4 = random_block(key, 0)
     u, v, w = isotropic(uniform(word_1), uniform(word_2))
-    kind, energy = sample_emission(source, aimed.word_4, uniform(aimed.word_3))
+    kind, energy = sample_emission(source, word_4, uniform(word_3))
     return kind, energy, centre(), u, v, w
 
 

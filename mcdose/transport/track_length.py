@@ -20,7 +20,7 @@ from mcdose.transport.geometry import cell
 from mcdose.transport.score import deposit, quanta
 from mcdose.transport.shells import Shells
 from mcdose.transport.tables import GIVEN, PART, PHOTOELECTRIC
-from mcdose.transport.world import FAR
+from mcdose.transport.world import FAR, distance_along
 
 
 @compiled
@@ -39,12 +39,9 @@ def is_short(uniform_1, medium, index, inside, tables):
 
 
 @compiled
-def _to_first_face(offset, cosine, inverse):
-    """Return the distance [cm] to the first face along one axis, and from face to face."""
-    rate = abs(cosine) * inverse
-    if rate * FAR <= 1.0:
-        return FAR, FAR
-    return (1.0 - offset if cosine > 0.0 else offset) / rate, 1.0 / rate
+def _apart(cosine, inverse):
+    """Return the distance [cm] from face to face along one axis."""
+    return 1.0 / abs(cosine * inverse) if cosine != 0.0 else FAR
 
 
 @compiled
@@ -67,9 +64,9 @@ def distance_flown(world, start, end, u, v, w):
 @compiled
 def _leave_in_voxels(world, start, end, in_grid, u, v, w, energy, index, inside, tables, cuts, scores):
     distance = max(distance_flown(world, start, end, u, v, w), 0.0) if in_grid else FAR
-    to_x, apart_x = _to_first_face(start.offset_x, u, world.inverse_dx)
-    to_y, apart_y = _to_first_face(start.offset_y, v, world.inverse_dy)
-    to_z, apart_z = _to_first_face(start.offset_z, w, world.inverse_dz)
+    to_x, apart_x = distance_along(start.offset_x, u, world.inverse_dx), _apart(u, world.inverse_dx)
+    to_y, apart_y = distance_along(start.offset_y, v, world.inverse_dy), _apart(v, world.inverse_dy)
+    to_z, apart_z = distance_along(start.offset_z, w, world.inverse_dz), _apart(w, world.inverse_dz)
     cells_x = world.nx - start.x if u > 0.0 else start.x + np.int32(1)
     cells_y = world.ny - start.y if v > 0.0 else start.y + np.int32(1)
     cells_z = world.nz - start.z if w > 0.0 else start.z + np.int32(1)

@@ -71,7 +71,7 @@ def moved(world, place, u, v, w, distance):
 
 
 @compiled
-def _distance_along(offset, cosine, inverse):
+def distance_along(offset, cosine, inverse):
     """Return the distance [cm] to the voxel's face along one axis."""
     if cosine > 0.0:
         return (1.0 - offset) / (cosine * inverse)
@@ -83,9 +83,9 @@ def _distance_along(offset, cosine, inverse):
 @compiled
 def to_face(world, place, u, v, w):
     """Return the distance [cm] to the nearest face ahead and its axis (0 = z, 1 = y, 2 = x)."""
-    along_z = _distance_along(place.offset_z, w, world.inverse_dz)
-    along_y = _distance_along(place.offset_y, v, world.inverse_dy)
-    along_x = _distance_along(place.offset_x, u, world.inverse_dx)
+    along_z = distance_along(place.offset_z, w, world.inverse_dz)
+    along_y = distance_along(place.offset_y, v, world.inverse_dy)
+    along_x = distance_along(place.offset_x, u, world.inverse_dx)
     if along_x <= along_y and along_x <= along_z:
         return max(along_x, 0.0), np.int32(2)
     if along_y <= along_z:
