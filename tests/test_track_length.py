@@ -1,7 +1,6 @@
 """The track-length estimator of photon dose: lengths and tables by other means, and the same dose as by collisions."""
 
 import itertools
-from dataclasses import replace
 
 import numba
 import numpy as np
@@ -14,7 +13,6 @@ from mcdose.dose import absorbed_dose
 from mcdose.electron_data import csda_range
 from mcdose.goudsmit_saunderson import electrons_per_gram
 from mcdose.media import medium
-from mcdose.nuclides import nuclide
 from mcdose.parameters import TransportParameters
 from mcdose.photon_data import incoherent_scattering_function
 from mcdose.physics.compton import sample_compton
@@ -22,7 +20,6 @@ from mcdose.physics.lookup import column_at, energy_grid, locate
 from mcdose.physics_tables import build, cuts
 from mcdose.point_kernel import dose_point_kernel
 from mcdose.short_electrons import compton_recoil, short_electrons_mev, with_short_electrons
-from mcdose.spectra import Spectrum
 from mcdose.transport.score import Scores
 from mcdose.transport.tables import (
     GIVEN,
@@ -37,6 +34,7 @@ from mcdose.transport.tables import (
 )
 from mcdose.transport.track_length import is_short, leave_along
 from mcdose.transport.world import Place, World, jumped
+from validation.emissions import PHOTONS, only
 
 MEDIA = [medium("water"), medium("lung"), medium("cortical-bone")]
 ALONG = TransportParameters(track_length=0.1)
@@ -48,13 +46,6 @@ NODES = energy_grid(PHOTON_LOW, PHOTON_HIGH, PHOTON_BITS)
 def tables():
     """Tables of water, lung and bone."""
     return build(MEDIA, [1.0, 0.26, 1.92], TransportParameters())
-
-
-def photons_of(name):
-    """A nuclide that emits only its photons."""
-    of = nuclide(name)
-    nothing = Spectrum(np.zeros(0), np.zeros(0))
-    return replace(of, spectrum=nothing, beta_branches=(), conversion_electrons=(), auger_electrons=(), local_mev=0.0)
 
 
 def test_short_is_by_the_range_in_water():
@@ -207,7 +198,7 @@ def slab(**more):
 
 
 @pytest.mark.parametrize(
-    ("of", "metal"), [("Tc-99m", False), ("I-131", False), ("F-18", False), (photons_of("Lu-177"), True)]
+    ("of", "metal"), [("Tc-99m", False), ("I-131", False), ("F-18", False), (only("Lu-177", PHOTONS), True)]
 )
 def test_the_dose_is_that_of_collisions(of, metal):
     """In every layer, and what escapes; each history balances whichever way it is scored. Short is 0.1 of a side."""
@@ -223,8 +214,8 @@ def test_the_dose_is_that_of_collisions(of, metal):
 
 
 def test_photons_of_technetium_have_a_tenth_of_the_variance():
-    one = slab(nuclide=photons_of("Tc-99m"), histories=500_000, seed=3)
-    other = slab(nuclide=photons_of("Tc-99m"), histories=500_000, seed=3, parameters=ALONG)
+    one = slab(nuclide=only("Tc-99m", PHOTONS), histories=500_000, seed=3)
+    other = slab(nuclide=only("Tc-99m", PHOTONS), histories=500_000, seed=3, parameters=ALONG)
     there = one.dose_gy > 0.2 * one.dose_gy.max()
     gain = np.square(one.relative_uncertainty[there] / other.relative_uncertainty[there])
     assert np.median(gain) > 10.0
